@@ -1,0 +1,38 @@
+"""A case run, fully expanded: one combination of parameters, one address family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from conformance.case.steps import ConnectionSpec, Step
+from conformance.wire.segment import Family
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything the executor needs. ``id`` is unique in a suite and readable."""
+
+    id: str
+    title: str
+    file: str
+    """Relative to the case folder."""
+    family: Family
+    requirements: tuple[str, ...]
+    level: str
+    """The strongest of its requirements: ``MUST``, ``SHOULD`` or ``MAY`` (their negations included)."""
+    steps: tuple[Step, ...]
+    """The preamble's come first, marked."""
+    description: str = ""
+    config: Mapping[str, object] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    connections: tuple[ConnectionSpec, ...] = (ConnectionSpec("default"),)
+    given: str | None = None
+    timeout: int = 5 * SECOND
+    """ns that a step waits for a segment unless it says otherwise."""
+    tolerance: int = 20 * MS
+    """ns by which the tester itself may be late before a failure says nothing."""

@@ -1,0 +1,113 @@
+"""What a case injects, made ready to build: a pattern of the case language becomes a spec and the numbers it leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from conformance.case.steps import ANY_OPTION, RAW_OPTION, Exact, Num, OptionPattern, SegmentPattern, Var
+from conformance.wire.options import EOL, MSS, NOP, SACK, TIMESTAMP, WSCALE
+from conformance.wire.segment import Family
+from conformance.wire.spec import Spec
+
+__all__ = ["CONNECTION_FIELDS", "SlotValue", "icmp_fields", "spec_from_pattern"]
+
+CONNECTION_FIELDS = frozenset({"sport", "dport", "src", "dst"})
+"""Fields of ``with:`` that are not the spec's business: they go to :meth:`~conformance.wire.template.Template.bind`."""
+
+_SPEC_FIELDS = {
+    "ttl": "ttl", "tos": "tos", "df": "df", "id": "ip_id", "checksum": "checksum", "ip_checksum": "ip_checksum", "reserved": "reserved",
+    "data_offset": "data_offset", "ip_length": "ip_length",
+}  # fmt: skip
+"""Fields of ``with:`` and the attributes of a Spec that they set."""
+_ECN = {"not-ect": 0, "ect1": 1, "ect0": 2, "ce": 3}
+"""RFC 3168, section 5."""
+_WIDTHS = {MSS: (2,), WSCALE: (1,), TIMESTAMP: (4, 4)}
+"""Octets of the numbers of an option; a SACK has two of 4 a block."""
+
+
+class SlotValue(NamedTuple):
+    """The number that goes into a slot; ``relative`` ones (SACK edges) count from the ISN of the acknowledged stream."""
+
+    num: Exact | Var
+    relative: bool
+
+
+def spec_from_pattern(
+    family: Family, pattern: SegmentPattern, payload: bytes, fields: Mapping[str, object]
+) -> tuple[Spec, tuple[SlotValue, ...]]:
+    """The packet that ``pattern`` and ``with:`` describe, and what fills its slots in order.
+
+    A window or urgent pointer that is a variable is left as 65535 or 0: the executor gives it to ``render``. ValueError where
+    no packet can be like that.
+    """
+    if pattern.flags.any or pattern.flags.optional or pattern.more_options:
+        raise ValueError(f"{pattern.text}: a segment to inject leaves no flags or options open")
+    parts: list[bytes | int] = []
+    values: list[SlotValue] = []
+    for option in pattern.options or ():
+        option_parts, option_values = _option(option)
+        parts += option_parts
+        values += option_values
+    spec = Spec(
+        family=family,
+        flags=pattern.flags.value,
+        window=_constant(pattern.win, 0xFFFF),
+        urgent=_constant(pattern.urg, 0),
+        options=tuple(parts),
+        payload=payload,
+    )
+    return replace(spec, **_mangling(fields)), tuple(values)
+
+
+def icmp_fields(fields: Mapping[str, object]) -> dict[str, Any]:
+    """``with:`` of an ICMP message as the keywords of :func:`~conformance.wire.icmp.build_icmp`."""
+    return _mangling(fields)
+
+
+def _constant(num: Num | None, default: int) -> int:
+    return num.value if isinstance(num, Exact) else default
+
+
+def _mangling(fields: Mapping[str, object]) -> dict[str, Any]:
+    """``with:`` as attributes of a Spec, under the names that ICMP messages share."""
+    changes: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _SPEC_FIELDS:
+            changes[_SPEC_FIELDS[name]] = value
+        elif name == "raw" and isinstance(value, Mapping):
+            changes["raw"] = tuple((str(offset), data) for offset, data in value.items())
+        elif name not in CONNECTION_FIELDS | {"ecn"}:
+            raise ValueError(f"with: {name} is no field of an injected segment")
+    if "ecn" in fields:
+        ecn: Any = fields["ecn"]
+        changes["tos"] = changes.get("tos", 0) & ~3 | (ecn if isinstance(ecn, int) else _ECN[ecn])
+    return changes
+
+
+def _option(option: OptionPattern) -> tuple[list[bytes | int], list[SlotValue]]:
+    """One option's octets and slots, and the values of those."""
+    kind, data = option.kind, option.data
+    if kind == ANY_OPTION:
+        raise ValueError("an option to inject cannot be any")
+    if kind == RAW_OPTION:
+        return [data or b""], []
+    if kind in (EOL, NOP) and data is None:
+        return [bytes((kind,))], []
+    if data is not None:
+        return [bytes((kind, len(data) + 2)) + data], []
+    widths = (4,) * len(option.numbers) if kind == SACK else _WIDTHS.get(kind, ())
+    if len(widths) != len(option.numbers):
+        raise ValueError(f"option {kind} has {len(widths)} numbers, not {len(option.numbers)}")
+    values = [SlotValue(_known(num, width, kind), kind == SACK) for num, width in zip(option.numbers, widths, strict=True)]
+    return [bytes((kind, 2 + sum(widths))), *widths], values
+
+
+def _known(num: Num, width: int, kind: int) -> Exact | Var:
+    """``num`` if it will be a number at run time and fits its slot. SACK edges are relative, so they may be negative."""
+    if not isinstance(num, Exact | Var):
+        raise ValueError(f"a number of option {kind} to inject is {num}, neither a number nor a variable")
+    if isinstance(num, Exact) and kind != SACK and not 0 <= num.value < 1 << 8 * width:
+        raise ValueError(f"{num.value} does not fit into {width} octets of option {kind}")
+    return num

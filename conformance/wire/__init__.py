@@ -1,0 +1,1 @@
+"""What is on the wire, octets to values and back. Pure: no I/O, no clock, no state."""

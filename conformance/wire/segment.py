@@ -1,0 +1,98 @@
+"""What a packet says, once read: a TCP segment, an ICMP message, or something else.
+
+All values are in host order and absolute, as they were on the wire; what is relative to an ISN is
+the business of the matcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conformance.wire.options import Option
+
+__all__ = ["ACK", "CWR", "ECE", "FIN", "PSH", "RST", "SYN", "URG", "Family", "Icmp", "Packet", "Quote", "Segment", "Unreadable"]
+
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
+
+
+class Family(StrEnum):
+    """The network layer below the segment."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A TCP segment (RFC 9293, section 3.1) and what its IP header says of interest."""
+
+    family: Family
+    src: bytes
+    dst: bytes
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    """As it stands in the header: not scaled."""
+    urgent: int
+    options: tuple[Option, ...]
+    payload: bytes
+    reserved: int = 0
+    """The four bits after the data offset."""
+    ttl: int = 0
+    """IPv4's time to live, IPv6's hop limit."""
+    tos: int = 0
+    """IPv4's type of service octet, IPv6's traffic class; the ECN field is its two low bits."""
+    ip_id: int = 0
+    """IPv4's identification; 0 in IPv6."""
+    df: bool = False
+    checksum_ok: bool = True
+    ip_checksum_ok: bool = True
+
+    @property
+    def length(self) -> int:
+        """SEG.LEN: the octets of data, and one each for SYN and FIN."""
+        return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The start of the packet that an ICMP error quotes: enough to tell which segment caused it."""
+
+    src: bytes
+    dst: bytes
+    sport: int
+    dport: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Icmp:
+    """An ICMP (RFC 792) or ICMPv6 (RFC 4443) message."""
+
+    family: Family
+    src: bytes
+    dst: bytes
+    type: int
+    code: int
+    mtu: int
+    """The MTU field of IPv4's type 3 code 4 and IPv6's packet too big, else 0."""
+    body: bytes
+    """What follows the first eight octets: for an error, the packet that it quotes."""
+    quote: Quote | None
+    checksum_ok: bool = True
+    ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A frame that is none of the above, and why."""
+
+    reason: str
+    frame: bytes
+
+
+Packet = Segment | Icmp | Unreadable
