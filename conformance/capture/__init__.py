@@ -1,0 +1,1 @@
+"""Captures are traces on disk: what was on the wire, with what the tester made of it."""

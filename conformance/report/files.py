@@ -1,0 +1,27 @@
+"""Report files appear whole or not at all: nobody reads half of one, and a crash leaves the one before."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["write_report"]
+
+
+def write_report(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` to ``path`` at once; ``-`` is standard output, and devices and pipes are written as they are."""
+    if os.fspath(path) == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        target.write_text(text, encoding="utf-8")
+        return
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

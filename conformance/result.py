@@ -1,0 +1,92 @@
+"""Verdicts, and what is known about a case run once it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from conformance.case.case import Case
+from conformance.trace import Trace
+
+__all__ = ["CaseResult", "Difference", "Failure", "SutFacts", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """ISO 9646's verdicts."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    """The SUT broke the requirement."""
+    INCONCLUSIVE = "inconclusive"
+    """Nothing can be said: the tester was late, or a preamble did not reach its state."""
+    ERROR = "error"
+    """The case, the SUT's program or the machine broke."""
+    SKIPPED = "skipped"
+    """The SUT lacks a feature that the case needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which what came differs from what was expected."""
+
+    field: str
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a verdict is not pass: the step, and what was expected and came instead."""
+
+    file: str
+    line: int
+    step: str
+    """The step as it is written in the case."""
+    reason: str
+    """One sentence."""
+    expected: str = ""
+    actual: str = ""
+    why: str = ""
+    """The case's own sentence (``why:``)."""
+    differences: tuple[Difference, ...] = ()
+    index: int | None = None
+    """The step's index, as the events of the trace carry it."""
+
+
+@dataclass(slots=True)
+class CaseResult:
+    """A case run and its verdict: that of the last attempt."""
+
+    case: Case
+    sut: str
+    verdict: Verdict
+    seconds: float
+    attempts: int = 1
+    failure: Failure | None = None
+    trace: Trace = field(default_factory=Trace)
+    expected: bool = True
+    """Is this verdict what the expectations for this SUT say (without an entry: pass or skipped)?"""
+    explanation: str = ""
+    """The reason that the expectations give, if there is an entry."""
+    capture: str | None = None
+    """The pcapng of this run, if one was written."""
+
+    @property
+    def violation(self) -> bool:
+        """A failed MUST that the expectations do not list."""
+        return self.verdict is Verdict.FAIL and self.case.level == "MUST" and not self.expected
+
+    @property
+    def deviation(self) -> bool:
+        """A failed SHOULD or MAY that the expectations do not list."""
+        return self.verdict is Verdict.FAIL and self.case.level != "MUST" and not self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class SutFacts:
+    """What a result says of a SUT: its name, version, where its states come from, and its settings."""
+
+    name: str
+    version: str
+    states_from: str
+    settings: dict[str, str] = field(default_factory=dict)
