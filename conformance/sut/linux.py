@@ -1,0 +1,225 @@
+"""The running Linux kernel as the stack under test: network namespaces, veth pairs, and sockets used directly from this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import itertools
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+
+from conformance.link.errors import EnvironmentFault
+from conformance.link.veth import ADDRESSING, PEER_MAC, SUT_MAC, VethPair, write_sysctl
+from conformance.result import SutFacts
+from conformance.sut.base import Places, SiteEvents, SutFault, Transition
+from conformance.sut.linux_agent import LinuxAgent
+from conformance.sut.linux_diag import SockDiag
+from conformance.sut.linux_settings import BASE, SYSCTLS, sysctls
+from conformance.sut.linux_trace import StateTracer
+from conformance.trace import Endpoints
+from conformance.wire.segment import Family
+
+__all__ = ["Linux"]
+
+_SLOTS = 16
+"""How many runs on one machine can tell their transitions apart: the net of peers is cut into so many parts."""
+_PORTS = (1024, 32000)
+"""Ports for cases to bind, below the range from which Linux chooses by itself."""
+_PORTS_A_CASE = 3
+
+_FIXED_HOSTS = {
+    Family.IPV4: {
+        "any": "0.0.0.0",
+        "unrouted": "203.0.113.1",
+        "foreign": "192.0.2.77",
+        "multicast": "224.0.0.251",
+        "broadcast": "255.255.255.255",
+    },
+    Family.IPV6: {"any": "::", "unrouted": "2001:db8:ffff::1", "foreign": "2001:db8:0:1::77", "multicast": "ff02::fb"},
+}
+
+
+class Linux:
+    """The kernel that this process runs on."""
+
+    name = "linux"
+    capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp"})
+
+    def __init__(self, *, trace: bool = True) -> None:
+        """``trace=False`` does without the tracepoint, as on a machine where tracefs cannot be read."""
+        self._slot_lock, self._slot = _take_slot()
+        self._counter = itertools.count(1)
+        self._tracer: StateTracer | None = None
+        self.sites: dict[bytes, LinuxSite] = {}
+        if trace and self._slot_lock is not None:
+            with contextlib.suppress(EnvironmentFault):
+                self._tracer = StateTracer()
+
+    def facts(self) -> SutFacts:
+        return SutFacts("linux", platform.release(), "tracepoint" if self._tracer else "inet_diag", dict(BASE))
+
+    def lacks(self, config: Mapping[str, object]) -> str | None:
+        unknown = [name for name in config if name not in SYSCTLS and name not in ("mtu", "profile")]
+        if unknown:
+            return f"Linux has no setting for {', '.join(unknown)}"
+        if config.get("profile") not in (None, "linux"):
+            return f"Linux has no profile {config['profile']}"
+        return None
+
+    def bed(self, config: Mapping[str, object]) -> LinuxBed:
+        return LinuxBed(self, config)
+
+    def places(self, family: Family) -> Places:
+        """Addresses that no other case run of this machine uses now, and ports that none of this process used lately."""
+        number = next(self._counter)
+        net = ipaddress.ip_network(next(a.peers for a in ADDRESSING if (a.family == socket.AF_INET) == (family is Family.IPV4)))
+        share = min(net.num_addresses, 1 << 17) // _SLOTS
+        first = self._slot * share + 2 * (number % (share // 2 - 1)) + 1
+        own = next(a.sut for a in ADDRESSING if (a.family == socket.AF_INET) == (family is Family.IPV4))
+        hosts = {name: ipaddress.ip_address(address).packed for name, address in _FIXED_HOSTS[family].items()}
+        hosts |= {"sut": ipaddress.ip_address(own).packed, "peer": net[first].packed, "peer2": net[first + 1].packed}
+        low, high = _PORTS
+        port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
+        ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + number % 20000}
+        ports["peer_port2"] = ports["peer_port"] + 1
+        return Places(family, SUT_MAC, PEER_MAC, hosts, ports)
+
+    def trace(self) -> None:
+        """Hand what the tracer saw to the sites whose peers it names."""
+        if self._tracer is not None:
+            for move in self._tracer.read():
+                remote = move.remote
+                site = self.sites.get(remote)
+                if site is not None:
+                    site.seen.append(move)
+
+    @property
+    def traces(self) -> bool:
+        """Is there a tracer?"""
+        return self._tracer is not None
+
+    def close(self) -> None:
+        if self._tracer is not None:
+            self._tracer.close()
+            self._tracer = None
+        if self._slot_lock is not None:
+            self._slot_lock.close()
+            self._slot_lock = None
+
+
+def _take_slot() -> tuple[socket.socket | None, int]:
+    """One of the parts of the peers' net, held through an abstract Unix address, which goes with the process."""
+    for slot in range(_SLOTS):
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind(f"\0conformance-peers-{slot}")
+        except OSError:
+            lock.close()
+        else:
+            return lock, slot
+    return None, 0
+
+
+class LinuxBed:
+    """A network namespace with one configuration and a veth pair to the tester."""
+
+    def __init__(self, sut: Linux, config: Mapping[str, object]) -> None:
+        self.sut = sut
+        mtu = config.get("mtu", 1500)
+        assert isinstance(mtu, int)
+        try:
+            self._pair = VethPair(mtu)
+        except (OSError, EnvironmentFault) as error:
+            raise EnvironmentFault(f"a network namespace with a veth pair cannot be made: {error}") from error
+        self._listening: asyncio.AbstractEventLoop | None = None
+        self._disturbances: list[str] = []
+        self.send = self._pair.ring.send
+        try:
+            with self._pair.sut.entered():
+                for file, value in sysctls(config).items():
+                    _configure(file, value)
+                self.diag = SockDiag()
+        except BaseException:
+            self._pair.close()
+            raise
+
+    def make_socket(self, family: int, kind: int, protocol: int) -> socket.socket:
+        """A socket in the stack's namespace."""
+        with self._pair.sut.entered():
+            return socket.socket(family, kind, protocol)
+
+    def site(self, family: Family, events: SiteEvents) -> LinuxSite:
+        loop = asyncio.get_running_loop()
+        if self._listening is not loop:
+            loop.add_reader(self._pair.ring.fileno(), self.pump)
+            self._listening = loop
+        return LinuxSite(self, family, events)
+
+    def pump(self) -> None:
+        """Hand every frame that is there to the case run whose peer it names."""
+        sites = self.sut.sites
+        for t, frame, outgoing in self._pair.ring.read():
+            kind = frame[12:14]
+            if kind == b"\x08\x00":
+                site = sites.get(frame[26:30] if outgoing else frame[30:34])
+            elif kind == b"\x86\xdd":
+                site = sites.get(frame[22:38] if outgoing else frame[38:54])
+            else:
+                continue
+            if site is not None and site.bed is self:
+                site.events.frame(t, frame, outgoing)
+
+    def disturbances(self) -> list[str]:
+        """All that has made traces of this bed worthless so far; it only grows."""
+        if lost := self._pair.ring.lost():
+            self._disturbances.append(f"the tester lost {lost} frames")
+        if self._pair.ring.check_clock():
+            self._disturbances.append("the machine's clock was set")
+        return self._disturbances
+
+    def close(self) -> None:
+        if self._listening is not None and not self._listening.is_closed():
+            self._listening.remove_reader(self._pair.ring.fileno())
+        self.diag.close()
+        self._pair.close()
+
+
+def _configure(file: str, value: str) -> None:
+    try:
+        write_sysctl(file, value)
+    except OSError as error:
+        if file in BASE and BASE[file] == value:
+            return  # an older kernel, or a namespace that may not: the base is a courtesy, a case's own wish is not
+        raise SutFault(f"/proc/sys/{file} = {value}: {error.strerror}") from error
+
+
+class LinuxSite:
+    """One case run's place on a bed."""
+
+    def __init__(self, bed: LinuxBed, family: Family, events: SiteEvents) -> None:
+        self.bed, self.events = bed, events
+        self.places = bed.sut.places(family)
+        self.seen: list[Transition] = []
+        self._disturbances = len(bed.disturbances())
+        self.states_from = "tracepoint" if bed.sut.traces else "inet_diag"
+        self.agent = LinuxAgent(family, bed.make_socket, bed.diag, self._traced if bed.sut.traces else None, events)
+        self.send = bed.send
+        self.pump = bed.pump
+        for name in ("peer", "peer2"):
+            bed.sut.sites[self.places.hosts[name]] = self
+
+    def _traced(self) -> list[Transition]:
+        self.bed.sut.trace()
+        seen, self.seen = self.seen, []
+        return seen
+
+    def disturbed(self) -> str | None:
+        new = self.bed.disturbances()[self._disturbances :]
+        return "; ".join(new) or None
+
+    def close(self, connections: Sequence[Endpoints]) -> None:
+        for name in ("peer", "peer2"):
+            self.bed.sut.sites.pop(self.places.hosts[name], None)
+        self.agent.close(connections)

@@ -1,0 +1,161 @@
+"""Socket calls on Linux by name: the arguments of a case become those of the system call, its outcome a value or an errno."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+from collections.abc import Callable, Sequence
+
+from conformance.sut.base import Argument, Host, Outcome
+from conformance.wire.segment import Family
+
+__all__ = ["SocketCalls"]
+
+_FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+_LEVELS = {"SO_": socket.SOL_SOCKET, "TCP_": socket.IPPROTO_TCP, "IP_": socket.IPPROTO_IP, "IPV6_": socket.IPPROTO_IPV6}
+_MISSING_IN_PYTHON = {
+    "TCP_FASTOPEN_CONNECT": 30, "TCP_INQ": 36, "TCP_NOTSENT_LOWAT": 25, "IP_MTU_DISCOVER": 10, "IP_MTU": 14, "IP_RECVERR": 11,
+    "IPV6_MTU": 24, "IPV6_MTU_DISCOVER": 23, "IPV6_RECVERR": 25,
+}  # fmt: skip
+_POLL_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")}
+_POLL_ALL = select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP
+_TIMES = ("SO_RCVTIMEO", "SO_SNDTIMEO")
+
+
+def constant(name: str) -> int:
+    """The value of ``SOCK_STREAM``, ``MSG_PEEK|MSG_DONTWAIT`` …; ValueError for one that this machine does not know."""
+    value = 0
+    for part in name.split("|"):
+        known = getattr(socket, part, _MISSING_IN_PYTHON.get(part))
+        if known is None:
+            raise ValueError(f"this machine has no constant {part}")
+        value |= int(known)
+    return value
+
+
+class SocketCalls:
+    """The sockets of one case run, and the calls on them. Handles are descriptors."""
+
+    def __init__(self, family: Family, make: Callable[[int, int, int], socket.socket]) -> None:
+        """``make`` makes a socket in the SUT's network namespace."""
+        self._family = _FAMILIES[family]
+        self._make = make
+        self.open: dict[int, socket.socket] = {}
+
+    def perform(self, function: str, arguments: Sequence[Argument], blocking: bool) -> Outcome:
+        """Make the call now. What goes wrong comes back as the errno's name, as strace shows it."""
+        try:
+            if function == "socket":
+                return self._socket(arguments)
+            handle, *rest = arguments
+            sock = self.open.get(handle) if isinstance(handle, int) else None
+            if sock is None:
+                return Outcome(error="EBADF")
+            sock.setblocking(blocking)
+            outcome: Outcome = getattr(self, f"_{function}")(sock, *rest)
+            return outcome
+        except OSError as error:
+            return Outcome(error=errno.errorcode.get(error.errno or 0, str(error.errno)))
+
+    def lingers(self, arguments: Sequence[Argument]) -> bool:
+        """Would close wait for the peer (SO_LINGER with a time)?"""
+        sock = self.open.get(arguments[0]) if isinstance(arguments[0], int) else None
+        if sock is None:
+            return False
+        on, seconds = struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+        return bool(on and seconds)
+
+    def _socket(self, arguments: Sequence[Argument]) -> Outcome:
+        numbers = [
+            constant(argument) if isinstance(argument, str) else argument for argument in arguments if isinstance(argument, int | str)
+        ]
+        if not (isinstance(arguments[0], str) and arguments[0].startswith("AF_") if arguments else False):
+            numbers.insert(0, self._family)
+        family, kind, protocol = [*numbers, socket.SOCK_STREAM, 0][:3] if len(numbers) < 2 else [*numbers, 0][:3]
+        sock = self._make(family, kind, protocol)
+        self.open[sock.fileno()] = sock
+        return Outcome(sock.fileno())
+
+    def _bind(self, sock: socket.socket, host: Host) -> Outcome:
+        sock.bind(_sockaddr(host))
+        return Outcome(0)
+
+    def _listen(self, sock: socket.socket, backlog: int) -> Outcome:
+        sock.listen(backlog)
+        return Outcome(0)
+
+    def _connect(self, sock: socket.socket, host: Host) -> Outcome:
+        sock.connect(_sockaddr(host))
+        return Outcome(0)
+
+    def _accept(self, sock: socket.socket) -> Outcome:
+        accepted, address = sock.accept()
+        self.open[accepted.fileno()] = accepted
+        return Outcome(accepted.fileno(), peer=_host(accepted, address))
+
+    def _send(self, sock: socket.socket, data: bytes, flags: str | int = 0) -> Outcome:
+        # MSG_NOSIGNAL keeps SIGPIPE away from the harness; the errno is the same.
+        return Outcome(sock.send(data, _flags(flags) | socket.MSG_NOSIGNAL))
+
+    def _recv(self, sock: socket.socket, size: int, flags: str | int = 0) -> Outcome:
+        return Outcome(sock.recv(size, _flags(flags)))
+
+    def _shutdown(self, sock: socket.socket, how: str) -> Outcome:
+        sock.shutdown(constant(how))
+        return Outcome(0)
+
+    def _close(self, sock: socket.socket) -> Outcome:
+        del self.open[sock.fileno()]
+        sock.close()
+        return Outcome(0)
+
+    def _setsockopt(self, sock: socket.socket, name: str, *values: int | bytes) -> Outcome:
+        value: int | bytes = values[0]
+        if name == "SO_LINGER":
+            value = struct.pack("ii", *values)
+        elif name in _TIMES and isinstance(value, int):
+            value = struct.pack("ll", *divmod(value * 1000, 1_000_000))  # a case gives milliseconds, struct timeval takes µs
+        sock.setsockopt(_level(name), constant(name), value)
+        return Outcome(0)
+
+    def _getsockopt(self, sock: socket.socket, name: str) -> Outcome:
+        if name == "TCP_CONGESTION":
+            return Outcome(sock.getsockopt(_level(name), constant(name), 16).rstrip(b"\0"))
+        if name in _TIMES:
+            seconds, micros = struct.unpack("ll", sock.getsockopt(_level(name), constant(name), 16))
+            return Outcome(int(seconds * 1000 + micros // 1000))
+        value = sock.getsockopt(_level(name), constant(name))
+        if name == "SO_ERROR" and value:
+            return Outcome(errno.errorcode[value])
+        return Outcome(value)
+
+    def _getsockname(self, sock: socket.socket) -> Outcome:
+        return Outcome(_host(sock, sock.getsockname()))
+
+    def _getpeername(self, sock: socket.socket) -> Outcome:
+        return Outcome(_host(sock, sock.getpeername()))
+
+    def _poll(self, sock: socket.socket) -> Outcome:
+        poller = select.poll()
+        poller.register(sock, _POLL_ALL)
+        happened = sum(mask for _, mask in poller.poll(0))
+        return Outcome("|".join(name for name, mask in _POLL_EVENTS.items() if happened & mask) or 0)
+
+
+def _level(name: str) -> int:
+    return next(level for prefix, level in _LEVELS.items() if name.startswith(prefix))
+
+
+def _flags(flags: str | int) -> int:
+    return constant(flags) if isinstance(flags, str) else flags
+
+
+def _sockaddr(host: Host) -> tuple[str, int]:
+    family = socket.AF_INET if len(host.address) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, host.address), host.port
+
+
+def _host(sock: socket.socket, address: tuple[str, int]) -> Host:
+    return Host(socket.inet_pton(sock.family, address[0]), address[1])

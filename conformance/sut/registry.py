@@ -1,0 +1,50 @@
+"""The stacks under test that there are. A new one is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from conformance.sut.base import Sut
+
+__all__ = ["STATE_SOURCES", "SUTS", "Entry", "make"]
+
+STATE_SOURCES = ("auto", "tracepoint", "inet_diag")
+"""Where Linux's states may come from; ``auto`` is the tracepoint where tracefs can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stack under test: what it is, and how to make it."""
+
+    title: str
+    make: Callable[[str], Sut]
+    """Takes where states come from, one of STATE_SOURCES. Raises EnvironmentFault, saying what is missing."""
+
+
+def _linux(states: str) -> Sut:
+    from conformance.link.errors import EnvironmentFault
+    from conformance.link.netns import acquire
+    from conformance.sut.linux import Linux  # pyroute2 takes a quarter of a second to import
+
+    acquire()
+    sut = Linux(trace=states != "inet_diag")
+    if states == "tracepoint" and not sut.traces:
+        sut.close()
+        raise EnvironmentFault("the tracepoint sock:inet_sock_set_state cannot be read; see `conformance doctor`")
+    return sut
+
+
+SUTS: Mapping[str, Entry] = {
+    "linux": Entry("the running Linux kernel, in network namespaces of its own", _linux),
+}
+
+
+def make(name: str, states: str = "auto") -> Sut:
+    """The stack under test with this name.
+
+    Raises:
+        KeyError: there is none.
+        EnvironmentFault: it cannot be had on this machine.
+    """
+    return SUTS[name].make(states)
