@@ -1,0 +1,298 @@
+"""Plays a case: takes events, gives actions, and ends with a verdict. It does no I/O and reads no clock.
+
+The steps are played by generators (:mod:`conformance.engine.play_segments`, :mod:`conformance.engine.play_calls`). A generator yields
+when it can do no more before something happens; what it yields is the time at which it wants to be woken
+though nothing did, or None. Every event resumes it, and it looks for itself whether that was what it waited for.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator, Iterable, Sequence
+from random import Random
+
+from conformance.case.case import MS, Case
+from conformance.case.steps import AnyOrderStep, EitherStep, InjectIcmpStep, InjectStep, OptionalStep, RepeatStep, StartStep, Step
+from conformance.engine.connections import Connection, Connections
+from conformance.engine.events import (
+    Action,
+    Answered,
+    AskTransitions,
+    Begin,
+    Blocked,
+    CallReturned,
+    Disturbed,
+    Event,
+    Frame,
+    Moved,
+    Stalled,
+    Tick,
+    WakeAt,
+)  # fmt: skip
+from conformance.engine.outgoing import OutgoingSegment
+from conformance.engine.play import HANDLERS
+from conformance.engine.sockets import Sockets
+from conformance.engine.stop import Stop
+from conformance.engine.variables import Variables
+from conformance.result import Failure, Verdict
+from conformance.sut.base import Outcome, Places
+from conformance.trace import Note, Received, Sent, StateChanged, Trace
+from conformance.wire.read import read_frame
+from conformance.wire.segment import Icmp
+
+__all__ = ["Executor", "Playing", "flatten"]
+
+Playing = Generator[int | None, None, None]
+"""A step that is being played."""
+
+FLOOD = 10_000
+"""More frames from the SUT than any case needs: it floods, and the case ends."""
+
+
+def flatten(steps: Iterable[Step]) -> list[Step]:
+    """All steps in the order in which they stand in the case, those inside others too: the index of a step is its place here."""
+    flat: list[Step] = []
+    for step in steps:
+        flat.append(step)
+        match step:
+            case AnyOrderStep() | OptionalStep():
+                flat += flatten(step.steps)
+            case EitherStep():
+                flat += flatten(inner for branch in step.branches for inner in branch)
+            case RepeatStep():
+                flat += flatten(inner for one in step.rounds for inner in one)
+    return flat
+
+
+class Executor:
+    """One attempt at one case."""
+
+    def __init__(self, case: Case, places: Places, rng: Random, *, poll_states: bool = False) -> None:
+        """``poll_states``: ask for transitions after every step, because the SUT does not report them by itself."""
+        self.case, self.places = case, places
+        self.trace = Trace()
+        self.verdict: Verdict | None = None
+        """None as long as the case goes on."""
+        self.failure: Failure | None = None
+        self.retry = False
+        """The verdict is inconclusive for a reason that another attempt may not meet."""
+        self.connections = Connections(case.connections, places, rng)
+        self.trace.connections = {connection.name: connection.ends for connection in self.connections}
+        self.sockets = Sockets()
+        self.variables = Variables()
+        self.indexes = {id(step): index for index, step in enumerate(flatten(case.steps))}
+        self.prepared = self._prepare()
+        """What the case will send, by the identity of the step."""
+        self.now = 0
+        self.base = 0
+        """When the event before happened: ``after`` and ``within`` count from here."""
+        self.ready = 0
+        """When the step before was done, which may be later: what is late counts from here."""
+        self.late = 0
+        """The worst delay of the tester itself so far, in ns."""
+        self.late_where = ""
+        self.outgoing: list[Sent] = []
+        """Handed to the link, not known to have left; in order."""
+        self.results: dict[int, tuple[int, Outcome]] = {}
+        self.blocked: set[int] = set()
+        self.pending: dict[str, tuple[int, StartStep]] = {}
+        """Calls that were started and not finished, by name."""
+        self.answers: dict[int, tuple[int, object]] = {}
+        self._numbers = 0
+        self._poll_states = poll_states
+        self._actions: list[Action] = []
+        self._received = 0
+        self._script = self._play()
+
+    # What the runner uses ---------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> list[Action]:
+        """Take an event; the actions must be carried out in order."""
+        if self.verdict is not None:
+            return []
+        match event:
+            case Frame(t, frame, outgoing):
+                self._left(t, frame) if outgoing else self._came(t, frame)
+            case CallReturned(t, number, outcome):
+                self.results[number] = (t, outcome)
+            case Blocked(t, number):
+                self.blocked.add(number)
+            case Answered(t, number, value):
+                self.answers[number] = (t, value)
+            case Moved(transitions):
+                self._moved(transitions)
+                return []
+            case Stalled(t, late):
+                self.was_late(late, "all of it")
+                return []
+            case Disturbed(t, reason):
+                self._end(Verdict.INCONCLUSIVE, Failure(self.case.file, 1, self.case.title, reason), retry=True)
+                return []
+            case Tick(t):
+                pass
+            case Begin(t):
+                self.base = self.ready = self.trace.start = t
+        self.now = max(self.now, t)
+        return self._resume()
+
+    def broke(self, error: Exception) -> None:
+        """The tester made a mistake: nothing can be said of the SUT."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"the tester broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        self._end(Verdict.ERROR, Failure(self.case.file, 1, self.case.title, reason))
+
+    # What the steps use -----------------------------------------------------------------------------------------------
+
+    def do(self, action: Action) -> None:
+        """Ask for an action; the runner carries it out when the step yields."""
+        self._actions.append(action)
+
+    def number(self) -> int:
+        """A number for a call or a question."""
+        self._numbers += 1
+        return self._numbers
+
+    def happened(self, t: int) -> None:
+        """A step is done by an event at ``t``: time for the next one counts from there."""
+        self.base = self.ready = t
+
+    def due(self, step: Step) -> int:
+        """When an active step wants to act."""
+        return self.base + (step.after.low if step.after else 0)
+
+    def wait_until(self, t: int) -> Playing:
+        """Wait for a moment. What comes meanwhile is kept for the steps that ask for it."""
+        while self.now < t:
+            yield t
+
+    def was_late(self, late: int, where: str) -> None:
+        """The tester was late by ``late`` ns."""
+        if late > self.late:
+            self.late, self.late_where = late, where
+
+    def acted(self, step: Step, t: int) -> None:
+        """An active step acted at ``t``."""
+        self.was_late(t - max(self.due(step), self.ready), f"line {step.source.line}")
+
+    def index(self, step: Step) -> int:
+        """The step's index in the trace."""
+        return self.indexes[id(step)]
+
+    def watch_states(self) -> None:
+        """Take note of states now, if the SUT does not report them by itself."""
+        if self._poll_states:
+            self.ask_transitions()
+
+    def ask_transitions(self) -> int:
+        """Ask for what the SUT's sockets have done; the number is that of the answer."""
+        number = self.number()
+        self.do(AskTransitions(number, tuple(connection.ends for connection in self.connections)))
+        return number
+
+    def answer(self, step: Step, number: int) -> Generator[int | None, None, tuple[int, object]]:
+        """Wait for the answer to a question: when it came, and what it says."""
+        deadline = self.now + self.case.timeout
+        while number not in self.answers:
+            if self.now >= deadline:
+                raise self.stop(step, "the SUT's agent does not answer", verdict=Verdict.ERROR)
+            yield deadline
+        return self.answers.pop(number)
+
+    def name_of(self, connection: Connection) -> str:
+        """What the trace calls whoever has this connection: the socket's name, if the case knows it."""
+        return self.sockets.holder(connection.name) or connection.name
+
+    def stop(self, step: Step, reason: str, *, verdict: Verdict = Verdict.FAIL, **details: object) -> Stop:
+        """The exception that ends the case at ``step``; ``details`` are those of :class:`~conformance.result.Failure`."""
+        return Stop(step, verdict, reason, details)
+
+    def play(self, step: Step) -> Playing:
+        """Play one step."""
+        playing: Playing = HANDLERS[type(step)](self, step)
+        return playing
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> dict[int, OutgoingSegment]:
+        prepared = {}
+        for step in flatten(self.case.steps):
+            if isinstance(step, InjectStep):
+                prepared[id(step)] = OutgoingSegment(step.segment, step.fields, self.places)
+            elif isinstance(step, InjectIcmpStep) and step.icmp.quoted is not None:
+                prepared[id(step)] = OutgoingSegment(step.icmp.quoted, {}, self.places, from_sut=True)
+            else:
+                continue
+            connection = self.connections[step.on]
+            prepared[id(step)].bind(connection.ends, connection.ends.sut_port or self.places.ports[connection.spec.port])
+        return prepared
+
+    def _play(self) -> Playing:
+        try:
+            for step in self.case.steps:
+                yield from self.play(step)
+                self.watch_states()
+            if self.case.steps:
+                yield from self.answer(self.case.steps[-1], self.ask_transitions())
+        except Stop as stop:
+            self._conclude(stop)
+        else:
+            self._end(Verdict.PASS, None)
+
+    def _resume(self) -> list[Action]:
+        if self.verdict is None:
+            try:
+                wake = next(self._script)
+            except StopIteration:
+                wake = None
+            if self.verdict is None:
+                self._actions.append(WakeAt(wake))
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _left(self, t: int, frame: bytes) -> None:
+        for position, sent in enumerate(self.outgoing):
+            if sent.frame == frame:
+                sent.t = t
+                self.trace.add(sent)
+                del self.outgoing[position]
+                return
+
+    def _came(self, t: int, frame: bytes) -> None:
+        packet = read_frame(frame)
+        connection = self.connections.of(packet)
+        event = Received(t=t, frame=frame, packet=packet, connection=connection.name if connection else None)
+        self.trace.add(event)
+        self._received += 1
+        if connection is not None:
+            (connection.messages if isinstance(packet, Icmp) else connection.segments).append(event)
+            connection.last = event
+        if self._received > FLOOD:
+            failure = Failure(self.case.file, 1, self.case.title, f"the SUT floods: more than {FLOOD} frames in one case")
+            self._end(Verdict.ERROR, failure)
+
+    def _moved(self, transitions: Sequence[object]) -> None:
+        for move in transitions:
+            connection = self.connections.of_transition(move)  # type: ignore[arg-type]
+            if connection is not None:
+                connection.moved(move.old, move.new)  # type: ignore[attr-defined]
+                self.trace.add(StateChanged(t=move.t, who=self.name_of(connection), old=move.old, new=move.new))  # type: ignore[attr-defined]
+
+    def _conclude(self, stop: Stop) -> None:
+        """What a step that did not hold says: of the SUT, if the tester kept its time and the step is the case's own."""
+        step, verdict, reason, retry = stop.step, stop.verdict, stop.reason, False
+        late = max(self.late, stop.late)
+        if verdict is Verdict.FAIL and late > self.case.tolerance:
+            verdict, retry = Verdict.INCONCLUSIVE, True
+            where = self.late_where or "a caller without a processor"
+            reason = f"the tester was {late / MS:.0f} ms late ({where}), so this says nothing: {reason}"
+        elif verdict is Verdict.FAIL and step.preamble:
+            verdict = Verdict.INCONCLUSIVE
+            reason = f"the preamble {self.case.given} did not reach its state: {reason}"
+        source = step.source
+        details = {"why": step.why, "index": self.index(step), **stop.details}
+        if verdict is not Verdict.PASS:
+            self.trace.add(Note(t=self.now, step=self.index(step), failed=True, text=reason))
+        self._end(verdict, Failure(source.file, source.line, source.text, reason, **details), retry=retry)  # type: ignore[arg-type]
+
+    def _end(self, verdict: Verdict, failure: Failure | None, *, retry: bool = False) -> None:
+        self.verdict, self.failure, self.retry = verdict, failure, retry

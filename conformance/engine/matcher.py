@@ -1,0 +1,178 @@
+"""Does a packet of the SUT say what a case expects? Field by field, so that a failure can show each one that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from conformance.case.steps import ANY_OPTION, ExpectIcmpStep, ExpectStep, Num, OptionPattern, SegmentPattern
+from conformance.engine.connections import Connection
+from conformance.engine.stream import stream
+from conformance.engine.variables import Variables, wanted_text
+from conformance.result import Difference
+from conformance.wire import options as wire_options
+from conformance.wire.icmp import name_of, type_and_code
+from conformance.wire.options import Option
+from conformance.wire.segment import ACK, SYN, URG, Icmp, Packet, Segment, Unreadable
+from conformance.wire.seq import diff
+from conformance.wire.text import flags_text
+
+__all__ = ["compare_icmp", "compare_segment"]
+
+_FIELDS: Mapping[str, Callable[[Segment], int]] = {
+    "ttl": lambda segment: segment.ttl,
+    "tos": lambda segment: segment.tos,
+    "ecn": lambda segment: segment.tos & 3,
+    "df": lambda segment: segment.df,
+    "id": lambda segment: segment.ip_id,
+    "reserved": lambda segment: segment.reserved,
+    "checksum": lambda segment: segment.checksum_ok,
+}
+"""What ``with:`` may compare."""
+
+
+def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, variables: Variables) -> list[Difference]:
+    """All fields in which ``packet`` is not what ``step`` expects; none if it fits. Variables keep what they were bound to only then."""
+    if isinstance(packet, Unreadable):
+        return [Difference("frame", "a TCP segment", f"unreadable: {packet.reason}")]
+    if not isinstance(packet, Segment):
+        return [Difference("packet", "a TCP segment", "an ICMP message")]
+    pattern = step.segment
+    found = _header(pattern, packet, connection, variables)
+    if pattern.options is not None:
+        found += _options(pattern, packet.options, connection, variables)
+    found += _data(pattern, packet, connection)
+    for name, wanted in step.fields.items():
+        if not variables.fits(wanted, actual := int(_FIELDS[name](packet))):
+            found.append(Difference(name, variables.text(wanted), str(actual)))
+    if "checksum" not in step.fields and not (packet.checksum_ok and packet.ip_checksum_ok):
+        found.append(Difference("checksum", "good", "bad"))
+    if found:
+        variables.drop()
+    else:
+        variables.keep()
+    return found
+
+
+def _header(pattern: SegmentPattern, packet: Segment, connection: Connection, variables: Variables) -> list[Difference]:
+    found: list[Difference] = []
+    flags, ends = pattern.flags, connection.ends
+    if not flags.any and (packet.flags ^ flags.value) & ~flags.optional & 0xFF:
+        found.append(Difference("flags", flags_text(flags.value), flags_text(packet.flags)))
+    seq = diff(packet.seq, ends.sut_isn or 0)
+    length = len(packet.payload)
+    numbers = [("seq", pattern.seq, seq), ("end", pattern.end, seq + length), ("length", pattern.length, length)]
+    if pattern.ack is not None:
+        # An acknowledgement of something is meant: without the flag the field says nothing (RFC 9293, 3.1).
+        if not packet.flags & ACK and not flags.any:
+            numbers.append(("ack", pattern.ack, packet.ack))
+        else:
+            numbers.append(("ack", pattern.ack, diff(packet.ack, ends.peer_isn)))
+    if pattern.win is not None:
+        numbers.append(("win", pattern.win, packet.window))
+    if pattern.urg is not None:
+        if not packet.flags & URG:
+            found.append(Difference("urg", wanted_text(pattern.urg), "no URG flag"))
+        numbers.append(("urg", pattern.urg, packet.urgent))
+    for name, wanted, actual in numbers:
+        if not variables.fits(wanted, actual):
+            found.append(Difference(name, variables.text(wanted), str(actual)))
+    return found
+
+
+def _data(pattern: SegmentPattern, packet: Segment, connection: Connection) -> list[Difference]:
+    if pattern.data is not None:
+        return [] if packet.payload == pattern.data else [Difference("data", repr(pattern.data), repr(packet.payload))]
+    ends = connection.ends
+    if not packet.payload or not connection.plain or ends.sut_isn is None:
+        return []
+    at = diff(packet.seq, ends.sut_isn) + bool(packet.flags & SYN)
+    if at < 1:
+        return []  # an octet from before the stream, as some send in a keepalive (RFC 9293, 3.8.4)
+    wanted = stream(at - 1, len(packet.payload))
+    return [] if packet.payload == wanted else [Difference("data", f"{wanted[:16]!r}… as it was sent", f"{packet.payload[:16]!r}…")]
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+def _options(pattern: SegmentPattern, actual: tuple[Option, ...], connection: Connection, variables: Variables) -> list[Difference]:
+    wanted = pattern.options or ()
+    fits = len(actual) == len(wanted) or (pattern.more_options and len(actual) > len(wanted))
+    if fits and all(_option(one, other, connection, variables) for one, other in zip(wanted, actual, strict=False)):
+        return []
+    base = connection.ends.peer_isn
+    return [Difference("options", _pattern_text(pattern, variables), "<" + ",".join(wire_options.text(o, base) for o in actual) + ">")]
+
+
+def _option(wanted: OptionPattern, actual: Option, connection: Connection, variables: Variables) -> bool:
+    if wanted.kind == ANY_OPTION:
+        return True
+    if wanted.kind != actual.kind or actual.malformed:
+        return False
+    if not wanted.numbers:
+        return wanted.data is None or wanted.data == actual.data
+    values = _values(actual, connection.ends.peer_isn)
+    return values is not None and len(values) == len(wanted.numbers) and all(map(variables.fits, wanted.numbers, values))
+
+
+def _values(option: Option, isn: int) -> list[int] | None:
+    """The numbers that an option carries; those of SACK relative to the stream that is acknowledged. None: wrong length."""
+    if option.kind == wire_options.SACK:
+        blocks = wire_options.sack_blocks(option)
+        return None if blocks is None else [diff(edge, isn) for block in blocks for edge in block]
+    if option.kind == wire_options.TIMESTAMP:
+        stamps = wire_options.timestamps(option)
+        return None if stamps is None else list(stamps)
+    number = wire_options.mss(option) if option.kind == wire_options.MSS else wire_options.wscale(option)
+    return None if number is None else [number]
+
+
+def _pattern_text(pattern: SegmentPattern, variables: Variables) -> str:
+    texts = [_option_text(option, variables) for option in pattern.options or ()]
+    return "<" + ",".join([*texts, "..."] if pattern.more_options else texts) + ">"
+
+
+def _option_text(option: OptionPattern, variables: Variables) -> str:
+    numbers = [variables.text(number) for number in option.numbers]
+    match option.kind:
+        case wire_options.TIMESTAMP:
+            return "TS val {} ecr {}".format(*numbers)
+        case wire_options.SACK:
+            return " ".join(["sack", *(f"{left}:{right}" for left, right in zip(numbers[::2], numbers[1::2], strict=True))])
+        case wire_options.MSS:
+            return f"mss {numbers[0]}"
+        case wire_options.WSCALE:
+            return f"wscale {numbers[0]}"
+        case kind if kind == ANY_OPTION:
+            return "any"
+        case kind:
+            return wire_options.text(Option(kind, option.data or b""))
+
+
+# ICMP -----------------------------------------------------------------------------------------------------------------
+
+
+def compare_icmp(step: ExpectIcmpStep, packet: Packet, connection: Connection, variables: Variables) -> list[Difference]:
+    """The same for an ICMP message."""
+    if not isinstance(packet, Icmp):
+        return [Difference("packet", "an ICMP message", "something else")]
+    pattern = step.icmp
+    found: list[Difference] = []
+    kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(packet.family, pattern.name)
+    if (kind, code) != (packet.type, packet.code):
+        found.append(Difference("message", pattern.name, name_of(packet.family, packet.type, packet.code)))
+    checks: list[tuple[str, Num, int]] = []
+    if pattern.mtu is not None:
+        checks.append(("mtu", pattern.mtu, packet.mtu))
+    if pattern.quoted is not None and packet.quote is not None:
+        checks.append(("quoted seq", pattern.quoted.seq, diff(packet.quote.seq, connection.ends.peer_isn)))
+    for name, wanted in step.fields.items():
+        checks.append((name, wanted, packet.ttl if name == "ttl" else int(packet.checksum_ok)))
+    found += [Difference(name, variables.text(num), str(actual)) for name, num, actual in checks if not variables.fits(num, actual)]
+    if not packet.checksum_ok and "checksum" not in step.fields:
+        found.append(Difference("checksum", "good", "bad"))
+    if found:
+        variables.drop()
+    else:
+        variables.keep()
+    return found

@@ -1,0 +1,75 @@
+"""Segments that a case injects, made ready before the case begins and finished when they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from conformance.case.steps import Exact, Num, SegmentPattern, Var
+from conformance.engine.connections import Connection
+from conformance.engine.packets import spec_from_pattern
+from conformance.engine.stream import stream
+from conformance.engine.variables import Variables
+from conformance.sut.base import Places
+from conformance.trace import Endpoints
+from conformance.wire.segment import SYN
+from conformance.wire.template import Bound, Template, build
+
+__all__ = ["OutgoingSegment"]
+
+
+class OutgoingSegment:
+    """One segment to send: built by scapy when this object is made, so that only numbers are missing when it is due."""
+
+    def __init__(self, pattern: SegmentPattern, fields: Mapping[str, object], places: Places, *, from_sut: bool = False) -> None:
+        """``from_sut`` makes a segment as the SUT would have sent it, for ICMP to quote. ValueError: there can be no such packet."""
+        self._pattern, self._fields, self._places, self._from_sut = pattern, fields, places, from_sut
+        payload = pattern.data
+        if payload is None and isinstance(pattern.seq, Exact) and isinstance(pattern.length, Exact):
+            payload = self._stream(pattern.seq.value, pattern.length.value)
+        self._payload_known = payload is not None
+        spec, self._slots = spec_from_pattern(places.family, pattern, payload or b"", fields)
+        self._template: Template = build(spec)
+        self._bound: Bound | None = None
+        self._bound_to: Endpoints | None = None
+        self._bound_port = 0
+
+    def bind(self, ends: Endpoints, sut_port: int) -> Bound:
+        """Fill in addresses and ports, unless that is done."""
+        if self._bound is None or self._bound_to is not ends or self._bound_port != sut_port:
+            self._bound, self._bound_to, self._bound_port = self._bind(ends, sut_port), ends, sut_port
+        return self._bound
+
+    def _bind(self, ends: Endpoints, sut_port: int) -> Bound:
+        places, fields = self._places, self._fields
+        sut, peer = (places.sut_mac, ends.sut, sut_port), (places.peer_mac, ends.peer, ends.peer_port)
+        source, target = (sut, peer) if self._from_sut else (peer, sut)
+        return self._template.bind(
+            source[0], target[0], self._host("src", source[1]), self._host("dst", target[1]),
+            self._port(fields.get("sport", source[2])), self._port(fields.get("dport", target[2])),
+        )  # fmt: skip
+
+    def frame(self, connection: Connection, variables: Variables) -> bytes:
+        """The frame, now that all numbers are known. Raises Unbound for a variable that is not."""
+        pattern, ends = self._pattern, connection.ends
+        own, other = (ends.sut_isn or 0, ends.peer_isn) if self._from_sut else (ends.peer_isn, ends.sut_isn or 0)
+        bound = self.bind(ends, ends.sut_port)
+        seq = variables.value(pattern.seq)
+        ack = 0 if pattern.ack is None else variables.value(pattern.ack) + other
+        values = [variables.value(slot.num) + (other if slot.relative else 0) for slot in self._slots]
+        payload = None if self._payload_known else self._stream(seq, variables.value(pattern.length))
+        return bound.render(seq + own, ack, values, _late(pattern.win, variables), _late(pattern.urg, variables), payload)
+
+    def _stream(self, seq: int, length: int) -> bytes:
+        return stream(seq - 1 + bool(self._pattern.flags.value & SYN), length)
+
+    def _host(self, field: str, default: bytes) -> bytes:
+        name = self._fields.get(field)
+        return self._places.hosts[name] if isinstance(name, str) else default
+
+    def _port(self, port: object) -> int:
+        return self._places.ports[port] if isinstance(port, str) else int(port)  # type: ignore[call-overload]
+
+
+def _late(num: Num | None, variables: Variables) -> int | None:
+    """The value of a field that only the run knows; None where it has been built in."""
+    return variables.value(num) if isinstance(num, Var) else None

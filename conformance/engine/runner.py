@@ -1,0 +1,189 @@
+"""Runs many cases at once against a SUT, in one process and in real time: the only place where the executor meets I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from conformance.case.case import MS, Case
+from conformance.case.steps import SilenceStep
+from conformance.engine.case_run import CaseRun
+from conformance.engine.events import Stalled
+from conformance.engine.executor import flatten
+from conformance.link.errors import EnvironmentFault
+from conformance.result import CaseResult, Failure, Verdict
+from conformance.sut.base import Bed, Sut, SutFault
+
+__all__ = ["ATTEMPTS", "Runner", "RunnerOptions"]
+
+ATTEMPTS = 5
+"""How often a case is tried at most while its verdict is inconclusive for a reason that is the tester's or the machine's."""
+
+_HEARTBEAT = 10 * MS
+"""ns between two looks whether this process gets to run when it should."""
+
+_STALL = 5 * MS
+"""ns of delay from which on the executors are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """How to run."""
+
+    jobs: int = 64
+    """Cases at once."""
+    seed: int = 0
+    """Of everything that is chosen at random."""
+    shuffle: bool = False
+    """Begin the cases in a random order, to show that none needs another; else the longest first."""
+
+
+class Runner:
+    """Plays cases on a SUT and hands each result to ``done`` as soon as it is there."""
+
+    def __init__(
+        self, sut: Sut, options: RunnerOptions, done: Callable[[CaseResult], None], begun: Callable[[str], None] | None = None
+    ) -> None:
+        self._sut, self._options, self._done, self._begun = sut, options, done, begun
+        self._beds: dict[tuple[tuple[str, object], ...], Bed | Exception] = {}
+        self._running: set[CaseRun] = set()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no more cases and end those that run, without a result."""
+        self._stopping = True
+        for run in self._running:
+            if not run.finished.done():
+                run.finished.set_result(None)
+
+    async def run(self, cases: Sequence[Case]) -> None:
+        """Run all cases; returns when each has its result, or after :meth:`stop`."""
+        heartbeat = asyncio.create_task(self._heartbeat())
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector would walk it again and again, and stall the cases
+        try:
+            order = sorted(cases, key=_waits, reverse=True)
+            if self._options.shuffle:
+                Random(self._options.seed).shuffle(order)
+            again = await self._round(order, self._options.jobs, attempt=1)
+            for attempt in range(2, ATTEMPTS + 1):
+                # What could not be judged may have had too much company.
+                again = await self._round(again, 4 if attempt == 2 else 1, attempt)
+        finally:
+            heartbeat.cancel()
+            gc.unfreeze()
+            self.close()
+
+    def close(self) -> None:
+        """Give the test beds back."""
+        for run in list(self._running):
+            run.close()
+        self._running.clear()
+        for bed in self._beds.values():
+            if not isinstance(bed, Exception):
+                bed.close()
+        self._beds.clear()
+
+    async def _round(self, cases: Sequence[Case], jobs: int, attempt: int) -> list[Case]:
+        """One attempt at each case; returns those that want another."""
+        again: list[Case] = []
+        places = asyncio.Semaphore(jobs)
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def attempt_one(case: Case, bed: Bed) -> None:
+            try:
+                result = await self._attempt(case, bed, attempt)
+                if result is None:
+                    again.append(case)
+                elif not self._stopping:
+                    self._done(result)
+            finally:
+                places.release()
+
+        for case in cases:
+            bed = await self._bed(case)
+            if isinstance(bed, CaseResult):
+                self._done(bed)
+                continue
+            await places.acquire()
+            await self._quiet()
+            if self._stopping:
+                break
+            if self._begun is not None:
+                self._begun(case.id)
+            task = asyncio.create_task(attempt_one(case, bed))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        if tasks:
+            await asyncio.gather(*tasks)
+        return [] if self._stopping else again
+
+    async def _quiet(self) -> None:
+        """Wait until the cases that run are all waiting, so that a new one does not make an old one late."""
+        while not self._stopping:
+            before = sum(run.activity for run in self._running)
+            await asyncio.sleep(0)
+            if sum(run.activity for run in self._running) == before:
+                return
+
+    async def _bed(self, case: Case) -> Bed | CaseResult:
+        """The test bed for a case, made now if there is none with its configuration; or the result, if there can be none."""
+        missing = [need for need in (case.family.value, *case.needs) if need not in self._sut.capabilities]
+        lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(case.config)
+        if lack is not None:
+            return self._without_trace(case, Verdict.SKIPPED, lack)
+        key = tuple(sorted(case.config.items()))
+        if key not in self._beds:
+            try:
+                self._beds[key] = await asyncio.to_thread(self._sut.bed, case.config)
+            except (SutFault, EnvironmentFault, OSError) as error:
+                self._beds[key] = error
+        bed = self._beds[key]
+        return self._without_trace(case, Verdict.ERROR, str(bed)) if isinstance(bed, Exception) else bed
+
+    def _without_trace(self, case: Case, verdict: Verdict, reason: str) -> CaseResult:
+        return CaseResult(case, self._sut.name, verdict, 0.0, failure=Failure(case.file, 1, case.title, reason))
+
+    async def _attempt(self, case: Case, bed: Bed, attempt: int) -> CaseResult | None:
+        """Play the case once; None if it should be tried again."""
+        started = time.monotonic()
+        run = CaseRun(case, bed, Random(f"{self._options.seed} {case.id} {attempt}"))
+        self._running.add(run)
+        try:
+            run.begin()
+            await run.finished
+            disturbed = run.site.disturbed()
+        finally:
+            self._running.discard(run)
+            run.close()
+        executor = run.executor
+        verdict, failure = executor.verdict or Verdict.INCONCLUSIVE, executor.failure
+        if disturbed is not None:
+            verdict, failure, executor.retry = Verdict.INCONCLUSIVE, Failure(case.file, 1, case.title, disturbed), True
+        if executor.retry and attempt < ATTEMPTS:
+            return None
+        return CaseResult(case, self._sut.name, verdict, time.monotonic() - started, attempt, failure, executor.trace)
+
+    async def _heartbeat(self) -> None:
+        """Notice when this process did not run though it should have: nothing that a case waited for can then be held against the SUT."""
+        due = time.monotonic_ns()
+        while True:
+            due += _HEARTBEAT
+            await asyncio.sleep((due - time.monotonic_ns()) / 1e9)
+            now = time.monotonic_ns()
+            if now - due > _STALL:
+                for run in list(self._running):
+                    run.tell(Stalled(now, now - due))
+                due = now
+
+
+def _waits(case: Case) -> int:
+    """ns that a case spends waiting at least, by what it says itself. The longest begin first, so that the others run beside them."""
+    total = 0
+    for step in flatten(case.steps):
+        total += step.duration if isinstance(step, SilenceStep) else step.after.low if step.after else 0
+    return total

@@ -1,0 +1,222 @@
+"""A whole run: from what was asked for on the command line to results, reports and an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from conformance.capture.pcapng import write_pcapng
+from conformance.case.case import Case
+from conformance.case.errors import CaseError
+from conformance.case.expectations import Expectations, load_expectations
+from conformance.case.loader import Suite, load_suite
+from conformance.engine.executor import flatten
+from conformance.engine.runner import Runner, RunnerOptions
+from conformance.engine.selection import SelectionError, selector
+from conformance.report.console import Console
+from conformance.report.json_lines import JsonLines
+from conformance.report.junit import write_junit
+from conformance.report.records import Run, Summary
+from conformance.report.tap import write_tap
+from conformance.result import CaseResult, Verdict
+from conformance.sut import registry
+from conformance.sut.base import Sut
+from conformance.wire.segment import Family
+
+__all__ = ["Exit", "Request", "UsageError", "run", "select"]
+
+
+class Exit(IntEnum):
+    """The exit status, for scripts. A run that a signal ends exits with 128 and the signal's number."""
+
+    AS_REQUIRED = 0
+    VIOLATIONS = 1
+    """A MUST is broken that the expectations do not list."""
+    USAGE = 2
+    """The command line, or a case, is broken."""
+    ENVIRONMENT = 3
+    """This machine cannot do it, or some case could not be judged here."""
+
+
+class UsageError(ValueError):
+    """What was asked for makes no sense; the message says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run, and what to write."""
+
+    cases: Path
+    """The case folder."""
+    paths: tuple[Path, ...] = ()
+    """Files and folders below it; all if there are none."""
+    sut: str = "linux"
+    states: str = "auto"
+    keyword: str = ""
+    families: tuple[Family, ...] = tuple(Family)
+    slow: bool = False
+    jobs: int = 64
+    seed: int | None = None
+    json: str | None = None
+    junit: str | None = None
+    tap: str | None = None
+    captures: Path | None = None
+    expectations: Path | None = None
+    """None: those of the SUT in the case folder, if there are any."""
+    every_failure: bool = False
+    """Show all failures in full, not only the first."""
+    shuffle: bool = False
+    arguments: tuple[str, ...] = ()
+    """The command line, for the record."""
+
+
+def select(suite: Suite, request: Request) -> list[Case]:
+    """The cases that the request names. Raises UsageError if it names none though the suite has some."""
+    try:
+        wanted = selector(request.keyword)
+    except SelectionError as error:
+        raise UsageError(str(error)) from None
+    chosen = [case for case in suite.cases if wanted(case.id) and (request.slow or "slow" not in case.tags)]
+    if not chosen and not suite.errors:
+        slow = sum("slow" in case.tags and wanted(case.id) for case in suite.cases)
+        hint = f"; {slow} are marked slow and run with --slow" if slow else ""
+        raise UsageError(f"no case is selected, of {len(suite.cases)} in {suite.root}{hint}")
+    return chosen
+
+
+def run(request: Request) -> int:
+    """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
+    if request.sut not in registry.SUTS:
+        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
+    suite = load_suite(request.cases, request.paths, families=request.families)
+    cases = select(suite, request)
+    expectations = _expectations(request, suite)
+    sut = registry.make(request.sut, request.states)
+    try:
+        return _Session(request, suite, cases, expectations, sut).play()
+    finally:
+        sut.close()
+
+
+def _expectations(request: Request, suite: Suite) -> Expectations | None:
+    path = request.expectations or suite.root / "expectations" / f"{request.sut}.yaml"
+    if request.expectations is None and not path.exists():
+        return None
+    try:
+        return load_expectations(path)
+    except CaseError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+@dataclass(slots=True)
+class _Session:
+    """A run that is going on."""
+
+    request: Request
+    suite: Suite
+    cases: list[Case]
+    expectations: Expectations | None
+    sut: Sut
+    results: list[CaseResult] = field(default_factory=list)
+    signal: int = 0
+    """The signal that ended the run, if one did."""
+
+    def play(self) -> int:
+        """Everything, in order."""
+        request = self.request
+        seed = secrets.randbits(32) if request.seed is None else request.seed
+        facts = Run(suts=(self.sut.facts(),), seed=seed, arguments=request.arguments)
+        texts = {identity: requirement.text for identity, requirement in self.suite.register.items()}
+        shown = {request.sut: os.path.relpath(self.expectations.path)} if self.expectations else {}
+        quiet = "-" in (request.json, request.junit, request.tap)
+        # Standard output belongs to the report that was sent there.
+        console = Console(sys.stderr if quiet else sys.stdout, limit=None if request.every_failure else 5, expectations=shown)
+        started = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(console)
+            lines = stack.enter_context(JsonLines(request.json)) if request.json else None
+            if lines:
+                lines.start(facts)
+                for error in self.suite.errors:
+                    lines.broken(error)
+            console.start(len(self.cases), facts.suts)
+            asyncio.run(self._play(seed, self._taker(console, lines), console))
+            seconds = time.monotonic() - started
+            summary = Summary.of(self.results, self.suite.errors, seconds, bool(self.signal))
+            if lines:
+                lines.finish(summary)
+        if request.junit:
+            write_junit(request.junit, self.results, facts, self.suite.errors, texts)
+        if request.tap:
+            write_tap(request.tap, self.results, facts, self.suite.errors, bool(self.signal))
+        console.finish(self.results, self.suite.errors, seconds=seconds, interrupted=bool(self.signal), requirement_texts=texts)
+        return 128 + self.signal if self.signal else _exit(self.results, self.suite.errors)
+
+    async def _play(self, seed: int, take: Callable[[CaseResult], None], console: Console) -> None:
+        runner = Runner(
+            self.sut,
+            RunnerOptions(jobs=self.request.jobs, seed=seed, shuffle=self.request.shuffle),
+            take,
+            lambda case_id: console.running(case_id, self.sut.name),
+        )
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            self.signal = number
+            runner.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
+        try:
+            await runner.run(self.cases)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _taker(self, console: Console, lines: JsonLines | None) -> Callable[[CaseResult], None]:
+        """What is done with a result as soon as it is there, so that a run that is killed keeps it."""
+
+        def take(result: CaseResult) -> None:
+            entry = self.expectations.lookup(result.case.id) if self.expectations else None
+            result.expected = result.verdict == entry.verdict if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
+            result.explanation = entry.reason if entry else ""
+            if self.request.captures and result.trace.events:
+                result.capture = str(self._write_capture(self.request.captures, result))
+            self.results.append(result)
+            if lines:
+                lines.case(result)
+            console.result(result)
+
+        return take
+
+    def _write_capture(self, folder: Path, result: CaseResult) -> Path:
+        case = result.case
+        path = folder / (re.sub(r"[^\w\-.,=/\[\]]", "_", case.id) + ".pcapng")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        labels = {index: f"line {step.source.line}: {step.source.text}" for index, step in enumerate(flatten(case.steps))}
+        reason = result.failure.reason if result.failure else ""
+        offset = time.time_ns() - time.monotonic_ns()
+        write_pcapng(path, result.trace, case.id, verdict=result.verdict, reason=reason, labels=labels, epoch_offset_ns=offset)
+        return path
+
+
+def _exit(results: Sequence[CaseResult], broken: Sequence[CaseError]) -> Exit:
+    if any(result.violation for result in results):
+        return Exit.VIOLATIONS
+    if broken:
+        return Exit.USAGE
+    if any(result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE) and not result.expected for result in results):
+        return Exit.ENVIRONMENT
+    return Exit.AS_REQUIRED
