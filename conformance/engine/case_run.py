@@ -42,6 +42,9 @@ class CaseRun:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._wake: int | None = None
+        """When the timer goes off."""
+        self._wanted: int | None = None
+        """When it should: set anew after many an event, looked at once all are handled."""
         self.site: Site = bed.site(case.family, self)
         self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from != "tracepoint")
         self.executor.trace.states_from = self.site.states_from
@@ -100,6 +103,7 @@ class CaseRun:
             self.executor.broke(error)
         finally:
             self._busy = False
+        self._wake_at(self._wanted)
         if self.executor.verdict is not None and not self.finished.done():
             self.finished.set_result(None)
 
@@ -109,7 +113,7 @@ class CaseRun:
                 case Send(frame):
                     self._send(frame)
                 case WakeAt(t):
-                    self._wake_at(t)
+                    self._wanted = t
                 case MakeCall(number, function, arguments, blocking):
                     agent = self.site.agent
                     (agent.start if blocking else agent.call)(number, function, arguments)
@@ -133,6 +137,8 @@ class CaseRun:
         self.site.pump()
 
     def _wake_at(self, t: int | None) -> None:
+        if self.executor.verdict is not None:
+            t = None
         if t == self._wake:
             return
         self._wake = t

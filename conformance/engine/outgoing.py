@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from conformance.case.steps import Exact, Num, SegmentPattern, Var
 from conformance.engine.connections import Connection
-from conformance.engine.packets import spec_from_pattern
+from conformance.engine.packets import SlotValue, spec_from_pattern
 from conformance.engine.stream import stream
 from conformance.engine.variables import Variables
 from conformance.sut.base import Places
 from conformance.trace import Endpoints
-from conformance.wire.segment import SYN
+from conformance.wire.segment import SYN, Family
 from conformance.wire.template import Bound, Template, build
 
 __all__ = ["OutgoingSegment"]
+
+
+def _template(
+    family: Family, pattern: SegmentPattern, payload: bytes, fields: Mapping[str, object] | None
+) -> tuple[Template, tuple[SlotValue, ...]]:
+    spec, slots = spec_from_pattern(family, pattern, payload, fields or {})
+    return build(spec), slots
+
+
+_plain_template = lru_cache(maxsize=4096)(_template)
+"""Most segments stand in many case runs, and preambles in most."""
 
 
 class OutgoingSegment:
@@ -27,8 +39,8 @@ class OutgoingSegment:
         if payload is None and isinstance(pattern.seq, Exact) and isinstance(pattern.length, Exact):
             payload = self._stream(pattern.seq.value, pattern.length.value)
         self._payload_known = payload is not None
-        spec, self._slots = spec_from_pattern(places.family, pattern, payload or b"", fields)
-        self._template: Template = build(spec)
+        make = _template if fields else _plain_template
+        self._template, self._slots = make(places.family, pattern, payload or b"", fields or None)
         self._bound: Bound | None = None
         self._bound_to: Endpoints | None = None
         self._bound_port = 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conformance.case.steps import ExpectIcmpStep, ExpectStep, InjectIcmpStep, InjectStep, SilenceStep, Step
 from conformance.engine.connections import Connection
 from conformance.engine.durations import duration_text
 from conformance.engine.events import Send
 from conformance.engine.matcher import compare_icmp, compare_segment
+from conformance.engine.packets import icmp_fields
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Unbound
 from conformance.result import Difference, Verdict
 from conformance.trace import Received, Sent
-from conformance.wire.icmp import build_icmp, quoted, type_and_code
+from conformance.wire.icmp import build_icmp, quoted, quotes, type_and_code
 from conformance.wire.segment import URG, Icmp, Segment
 from conformance.wire.text import icmp_text, segment_text
 
@@ -63,21 +64,29 @@ def inject_icmp(play: Executor, step: InjectIcmpStep) -> Playing:
     if step.after:
         yield from play.wait_until(play.due(step))
     pattern, places, ends = step.icmp, play.places, connection.ends
-    if pattern.quoted is not None:
+    kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(places.family, pattern.name)
+    if not quotes(places.family, kind):
+        frame = b""
+    elif pattern.quoted is not None:
         frame = play.prepared[id(step)].frame(connection, play.variables)
     elif connection.last is not None:
         frame = connection.last.frame
     else:
         raise play.stop(step, "the SUT has sent nothing yet that the message could quote", verdict=Verdict.ERROR)
-    kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(places.family, pattern.name)
-    fields: dict[str, Any] = dict(step.fields)
-    source = fields.pop("src", None)
-    if "raw" in fields:
-        fields["raw"] = tuple(fields["raw"].items())
+    fields = step.fields
+    source, target = fields.get("src"), fields.get("dst")
     message = build_icmp(
-        places.family, places.peer_mac, places.sut_mac, places.hosts[source] if isinstance(source, str) else ends.peer, ends.sut,
-        kind, code or 0, 0 if pattern.mtu is None else play.variables.value(pattern.mtu), quoted(frame), **fields,
-    )  # fmt: skip
+        places.family,
+        places.peer_mac,
+        places.sut_mac,
+        places.hosts[source] if isinstance(source, str) else ends.peer,
+        places.hosts[target] if isinstance(target, str) else ends.sut,
+        kind,
+        code or 0,
+        0 if pattern.mtu is None else play.variables.value(pattern.mtu),
+        quoted(frame) if quotes(places.family, kind) else b"conformance",
+        **icmp_fields(fields),
+    )
     yield from _send(play, step, connection, message)
 
 

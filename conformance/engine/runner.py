@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -49,7 +50,7 @@ class Runner:
         self, sut: Sut, options: RunnerOptions, done: Callable[[CaseResult], None], begun: Callable[[str], None] | None = None
     ) -> None:
         self._sut, self._options, self._done, self._begun = sut, options, done, begun
-        self._beds: dict[tuple[tuple[str, object], ...], Bed | Exception] = {}
+        self._beds: dict[tuple[tuple[str, object], ...], asyncio.Task[Bed]] = {}
         self._running: set[CaseRun] = set()
         self._stopping = False
 
@@ -62,21 +63,31 @@ class Runner:
 
     async def run(self, cases: Sequence[Case]) -> None:
         """Run all cases; returns when each has its result, or after :meth:`stop`."""
+        async with self.ready():
+            await self.play(cases)
+
+    @contextlib.asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """What :meth:`play` takes: a watch on delays, and test beds that are given back at the end."""
         heartbeat = asyncio.create_task(self._heartbeat())
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector would walk it again and again, and stall the cases
         try:
-            order = sorted(cases, key=_waits, reverse=True)
-            if self._options.shuffle:
-                Random(self._options.seed).shuffle(order)
-            again = await self._round(order, self._options.jobs, attempt=1)
-            for attempt in range(2, ATTEMPTS + 1):
-                # What could not be judged may have had too much company.
-                again = await self._round(again, 4 if attempt == 2 else 1, attempt)
+            yield
         finally:
             heartbeat.cancel()
             gc.unfreeze()
             self.close()
+
+    async def play(self, cases: Sequence[Case]) -> None:
+        """Run these cases, perhaps beside others: inside :meth:`ready`, as often as there are cases to run."""
+        order = sorted(cases, key=_waits, reverse=True)
+        if self._options.shuffle:
+            Random(self._options.seed).shuffle(order)
+        again = await self._round(order, self._options.jobs, attempt=1)
+        for attempt in range(2, ATTEMPTS + 1):
+            # What could not be judged may have had too much company.
+            again = await self._round(again, 4 if attempt == 2 else 1, attempt)
 
     def close(self) -> None:
         """Give the test beds back."""
@@ -84,8 +95,8 @@ class Runner:
             run.close()
         self._running.clear()
         for bed in self._beds.values():
-            if not isinstance(bed, Exception):
-                bed.close()
+            if bed.done() and not bed.cancelled() and bed.exception() is None:
+                bed.result().close()
         self._beds.clear()
 
     async def _round(self, cases: Sequence[Case], jobs: int, attempt: int) -> list[Case]:
@@ -138,12 +149,11 @@ class Runner:
             return self._without_trace(case, Verdict.SKIPPED, lack)
         key = tuple(sorted(case.config.items()))
         if key not in self._beds:
-            try:
-                self._beds[key] = await asyncio.to_thread(self._sut.bed, case.config)
-            except (SutFault, EnvironmentFault, OSError) as error:
-                self._beds[key] = error
-        bed = self._beds[key]
-        return self._without_trace(case, Verdict.ERROR, str(bed)) if isinstance(bed, Exception) else bed
+            self._beds[key] = asyncio.create_task(asyncio.to_thread(self._sut.bed, case.config))
+        try:
+            return await asyncio.shield(self._beds[key])
+        except (SutFault, EnvironmentFault, OSError) as error:
+            return self._without_trace(case, Verdict.ERROR, str(error))
 
     def _without_trace(self, case: Case, verdict: Verdict, reason: str) -> CaseResult:
         return CaseResult(case, self._sut.name, verdict, 0.0, failure=Failure(case.file, 1, case.title, reason))

@@ -100,24 +100,25 @@ def run(request: Request) -> int:
         raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
     suite = load_suite(request.cases, request.paths, families=request.families)
     cases = select(suite, request)
-    expectations = _expectations(request, suite)
+    file = _expectations_file(request, suite)
+    expectations = load_expectations(file) if file else Expectations()
+    suite.errors += expectations.errors
+    shown = {request.sut: os.path.relpath(file)} if file else {}
     sut = registry.make(request.sut, request.states)
     try:
-        return _Session(request, suite, cases, expectations, sut).play()
+        return _Session(request, suite, cases, expectations, shown, sut).play()
     finally:
         sut.close()
 
 
-def _expectations(request: Request, suite: Suite) -> Expectations | None:
+def _expectations_file(request: Request, suite: Suite) -> Path | None:
+    """The file that says what the SUT is known not to keep; None if the suite has none for it."""
     path = request.expectations or suite.root / "expectations" / f"{request.sut}.yaml"
-    if request.expectations is None and not path.exists():
-        return None
-    try:
-        return load_expectations(path)
-    except CaseError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    if path.is_file():
+        return path
+    if request.expectations is not None:
+        raise UsageError(f"there is no file of expectations {path}")
+    return None
 
 
 @dataclass(slots=True)
@@ -127,7 +128,8 @@ class _Session:
     request: Request
     suite: Suite
     cases: list[Case]
-    expectations: Expectations | None
+    expectations: Expectations
+    expectations_files: dict[str, str]
     sut: Sut
     results: list[CaseResult] = field(default_factory=list)
     signal: int = 0
@@ -138,11 +140,12 @@ class _Session:
         request = self.request
         seed = secrets.randbits(32) if request.seed is None else request.seed
         facts = Run(suts=(self.sut.facts(),), seed=seed, arguments=request.arguments)
-        texts = {identity: requirement.text for identity, requirement in self.suite.register.items()}
-        shown = {request.sut: os.path.relpath(self.expectations.path)} if self.expectations else {}
+        texts = {requirement.id: requirement.text for requirement in self.suite.register}
         quiet = "-" in (request.json, request.junit, request.tap)
         # Standard output belongs to the report that was sent there.
-        console = Console(sys.stderr if quiet else sys.stdout, limit=None if request.every_failure else 5, expectations=shown)
+        console = Console(
+            sys.stderr if quiet else sys.stdout, limit=None if request.every_failure else 5, expectations=self.expectations_files
+        )
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
             stack.enter_context(console)
@@ -189,7 +192,7 @@ class _Session:
         """What is done with a result as soon as it is there, so that a run that is killed keeps it."""
 
         def take(result: CaseResult) -> None:
-            entry = self.expectations.lookup(result.case.id) if self.expectations else None
+            entry = self.expectations.lookup(result.case.id)
             result.expected = result.verdict == entry.verdict if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
             result.explanation = entry.reason if entry else ""
             if self.request.captures and result.trace.events:

@@ -11,12 +11,10 @@ from typing import Any, ClassVar
 
 import dpkt
 
-__all__ = ["Icmp4Header", "Icmp6Header", "Ip4Header", "Ip6Header", "TcpHeader", "UnpackError"]
+__all__ = ["Icmp4Header", "Icmp6Header", "Ip4Header", "Ip6Header", "UnpackError"]
 
 UnpackError = dpkt.UnpackError
 """What all of them raise for octets that are not such a header."""
-
-TcpHeader = dpkt.tcp.TCP
 
 _FRAGMENT = 44
 _EXTENSION_MIN = 8

@@ -145,50 +145,37 @@ def text(option: Option, isn: int | None = None) -> str:
     """``option`` in the notation of the case language; SACK edges relative to ``isn`` if there is one."""
     if option.malformed:
         return f"raw {bytes((option.kind,)).hex()}{option.data.hex()}"
-    written = _TEXTS[option.kind](option, isn) if option.kind in _TEXTS else None
+    if (blocks := sack_blocks(option)) is not None:
+        return " ".join(["sack", *(f"{relative(left, isn)}:{relative(right, isn)}" for left, right in blocks)])
+    written = _TEXTS[option.kind](option) if option.kind in _TEXTS else None
     return written or f"kind {option.kind} {option.data.hex()}".rstrip()
 
 
-def _eol_text(option: Option, isn: int | None) -> str:
+def _eol_text(option: Option) -> str:
     """Padding that is more than alignment asks for, or not zero, is written out."""
     ordinary = len(option.data) < 4 and not any(option.data)
     return "eol" if ordinary else f"eol,raw {option.data.hex()}"
 
 
-def _mss_text(option: Option, isn: int | None) -> str | None:
+def _mss_text(option: Option) -> str | None:
     return None if (value := mss(option)) is None else f"mss {value}"
 
 
-def _wscale_text(option: Option, isn: int | None) -> str | None:
+def _wscale_text(option: Option) -> str | None:
     return None if (value := wscale(option)) is None else f"wscale {value}"
 
 
-def _sack_ok_text(option: Option, isn: int | None) -> str | None:
-    return None if option.data else "sackOK"
-
-
-def _sack_text(option: Option, isn: int | None) -> str | None:
-    if (blocks := sack_blocks(option)) is None:
-        return None
-    return " ".join(["sack", *(f"{relative(left, isn)}:{relative(right, isn)}" for left, right in blocks)])
-
-
-def _timestamps_text(option: Option, isn: int | None) -> str | None:
+def _timestamps_text(option: Option) -> str | None:
     return None if (values := timestamps(option)) is None else f"TS val {values[0]} ecr {values[1]}"
 
 
-def _fast_open_text(option: Option, isn: int | None) -> str:
-    return f"tfo {option.data.hex()}".rstrip()
-
-
-_TEXTS: dict[int, Callable[[Option, int | None], str | None]] = {
+_TEXTS: dict[int, Callable[[Option], str | None]] = {
     EOL: _eol_text,
-    NOP: lambda option, isn: "nop",
+    NOP: lambda _: "nop",
     MSS: _mss_text,
     WSCALE: _wscale_text,
-    SACK_OK: _sack_ok_text,
-    SACK: _sack_text,
+    SACK_OK: lambda option: None if option.data else "sackOK",
     TIMESTAMP: _timestamps_text,
-    FAST_OPEN: _fast_open_text,
+    FAST_OPEN: lambda option: f"tfo {option.data.hex()}".rstrip(),
 }
 """What writes an option of a kind; None if its length is wrong for the kind, and then it is written as any other."""

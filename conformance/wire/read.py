@@ -6,11 +6,12 @@ Nothing that can be in a frame makes these functions raise. What is no whole TCP
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
 from conformance.wire.checksum import pseudo_sum, verify
-from conformance.wire.headers import Icmp4Header, Icmp6Header, Ip4Header, Ip6Header, TcpHeader, UnpackError
+from conformance.wire.headers import Icmp4Header, Icmp6Header, Ip6Header, UnpackError
 from conformance.wire.icmp import quote_of, quotes
 from conformance.wire.options import parse_options
 from conformance.wire.segment import Family, Icmp, Packet, Segment, Unreadable
@@ -22,6 +23,10 @@ _TCP, _ICMP4, _ICMP6 = 6, 1, 58
 _FRAGMENT_BITS = 0x3FFF
 """IPv4's more-fragments flag and fragment offset."""
 _IP6_HEADER = 40
+_IPV4_FIELDS = struct.Struct(">BBHHHBBH4s4s").unpack_from
+_TCP_FIELDS = struct.Struct(">HHIIBBHHH").unpack_from
+"""IPv4's and TCP's fixed fields. dpkt reads everything else; these stand between a segment and the answer to it, and dpkt's objects
+take 9 µs where this takes one."""
 
 
 class _Datagram(NamedTuple):
@@ -73,15 +78,20 @@ def _read(reader: _Reader, packet: bytes, frame: bytes) -> Packet:
 
 def _ipv4(packet: bytes) -> _Datagram:
     """RFC 791, section 3.1."""
-    ip = Ip4Header(packet)
-    if ip._v_hl >> 4 != 4:  # the accessors of such parts of a field cost half as much as reading the whole header
-        raise UnpackError(f"version {ip._v_hl >> 4} in an IPv4 frame")
-    if not ip.size <= ip.len <= len(packet):
-        raise UnpackError(f"total length {ip.len}, with a header of {ip.size} and {len(packet)} octets there")
-    if ip._flags_offset & _FRAGMENT_BITS:
+    if len(packet) < 20:
+        raise UnpackError(f"header cut off after {len(packet)} octets")
+    version_size, tos, length, ip_id, fragment, ttl, protocol, _, src, dst = _IPV4_FIELDS(packet)
+    size = (version_size & 0xF) * 4
+    if version_size >> 4 != 4:
+        raise UnpackError(f"version {version_size >> 4} in an IPv4 frame")
+    if size < 20:
+        raise UnpackError(f"header length of {size} octets")
+    if not size <= length <= len(packet):
+        raise UnpackError(f"total length {length}, with a header of {size} and {len(packet)} octets there")
+    if fragment & _FRAGMENT_BITS:
         raise UnpackError("fragment")
-    df = bool(ip._flags_offset & 0x4000)
-    return _Datagram(Family.IPV4, ip.src, ip.dst, ip.p, ip.ttl, ip.tos, ip.id, df, verify(packet[: ip.size]), ip.data)
+    df = bool(fragment & 0x4000)
+    return _Datagram(Family.IPV4, src, dst, protocol, ttl, tos, ip_id, df, verify(packet[:size]), packet[size:length])
 
 
 def _ipv6(packet: bytes) -> _Datagram:
@@ -101,15 +111,21 @@ def _ipv6(packet: bytes) -> _Datagram:
 
 def _tcp(ip: _Datagram) -> Segment:
     """RFC 9293, section 3.1."""
-    data = ip.data
-    tcp = TcpHeader(data)
-    offset = (data[12] >> 4) * 4
-    if offset > len(data):
-        raise UnpackError(f"data offset of {offset} octets in a segment of {len(data)}")
+    family, src, dst, _, ttl, tos, ip_id, df, ip_checksum_ok, data = ip
+    size = len(data)
+    if size < 20:
+        raise UnpackError(f"header cut off after {size} octets")
+    sport, dport, seq, ack, offset_reserved, flags, window, _, urgent = _TCP_FIELDS(data)
+    offset = (offset_reserved >> 4) * 4
+    if offset < 20:
+        raise UnpackError(f"data offset of {offset} octets")
+    if offset > size:
+        raise UnpackError(f"data offset of {offset} octets in a segment of {size}")
+    options = parse_options(data[20:offset]) if offset > 20 else ()
+    checksum_ok = verify(data, pseudo_sum(src, dst, _TCP, size))
     return Segment(
-        ip.family, ip.src, ip.dst, tcp.sport, tcp.dport, tcp.seq, tcp.ack, data[13], tcp.win, tcp.urp,
-        parse_options(tcp.opts), tcp.data, data[12] & 0xF, ip.ttl, ip.tos, ip.ip_id, ip.df,
-        verify(data, pseudo_sum(ip.src, ip.dst, _TCP, len(data))), ip.checksum_ok,
+        family, src, dst, sport, dport, seq, ack, flags, window, urgent, options, data[offset:], offset_reserved & 0xF, ttl, tos, ip_id, df,
+        checksum_ok, ip_checksum_ok,
     )  # fmt: skip
 
 

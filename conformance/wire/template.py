@@ -86,12 +86,8 @@ class Bound:
     payload: bytes
     transport: int
     """Where the TCP header starts, in octets of the frame."""
-    covered: int
-    """The end of those octets of ``head`` which the TCP checksum covers: all, unless ``ip_length`` says less."""
-    shift: int
-    """8 where an odd number of them is covered, to align the sum."""
     rest_sum: int
-    """What the TCP checksum covers beyond them: the pseudo header and the payload."""
+    """What the TCP checksum covers beside the TCP header: the pseudo header and the payload."""
     raw: tuple[tuple[int, bytes], ...]
 
     def render(
@@ -117,7 +113,7 @@ class Bound:
             _put16(frame, tcp + 18, urgent & 0xFFFF)
         for (put, offset, mask), value in zip(self.template.patches, values, strict=True):
             put(frame, offset, value & mask)
-        total = (int.from_bytes(frame[tcp : self.covered], "big") << self.shift) + self.rest_sum
+        total = int.from_bytes(frame[tcp:], "big") + self.rest_sum
         how = self.template.spec.checksum
         _put16(frame, tcp + 16, -total % 0xFFFF if how is None else mangled(finish(total), how))
         frame += self.payload
@@ -139,18 +135,16 @@ def _bound(template: Template, head: bytes, payload: bytes) -> Bound:
         _put16(patched, layout.checksum, 0)
         _put16(patched, layout.checksum, mangled(finish(ones_sum(patched[ETHERNET:tcp])), spec.ip_checksum))
     # The receiver's TCP sees what the IP header says there is, so it is that which the checksum has to be right for.
-    end = max(layout.counted + length, tcp)
-    covered = min(end, len(head))
-    addresses = bytes(patched[layout.src : layout.src + 2 * (layout.dst - layout.src)])
+    # (Where that ends within the TCP header nobody gets as far as the checksum.)
+    end = max(layout.counted + length, len(head))
+    addresses = bytes(patched[layout.src : 2 * layout.dst - layout.src])
     pseudo = pseudo_sum(addresses, b"", _TCP_PROTOCOL, end - tcp)
     return Bound(
         template=template,
         head=bytes(patched),
         payload=payload,
         transport=tcp,
-        covered=covered,
-        shift=(covered - tcp) % 2 * 8,
-        rest_sum=pseudo + ones_sum(payload[: max(end - len(head), 0)]),
+        rest_sum=pseudo + ones_sum(payload[: end - len(head)]),
         raw=resolve_raw(spec.raw, tcp, size),
     )
 

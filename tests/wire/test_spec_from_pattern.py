@@ -71,11 +71,11 @@ def test_what_the_executor_gives_to_render_has_its_default() -> None:
 
 def test_fields() -> None:
     fields = {
-        "ttl": 1, "tos": 0xB9, "ecn": 3, "df": False, "id": 5, "checksum": "bad", "ip_checksum": 9, "reserved": 7, "data_offset": 6,
+        "ttl": 1, "tos": 0xB9, "ecn": 2, "df": False, "id": 5, "checksum": "bad", "ip_checksum": 9, "reserved": 7, "data_offset": 6,
         "ip_length": 44, "raw": {"34": b"\xff", "tcp+13": b"\x01"}, "sport": 9, "dport": "port2", "src": "peer2", "dst": "multicast",
     }  # fmt: skip
     assert spec_of(**fields) == Spec(
-        Family.IPV4, 0x10, ttl=1, tos=0xBB, df=False, ip_id=5, checksum="bad", ip_checksum=9, reserved=7, data_offset=6, ip_length=44,
+        Family.IPV4, 0x10, ttl=1, tos=0xBA, df=False, ip_id=5, checksum="bad", ip_checksum=9, reserved=7, data_offset=6, ip_length=44,
         raw=(("34", b"\xff"), ("tcp+13", b"\x01")),
     )  # fmt: skip
     assert [spec_of(ecn=ecn).tos for ecn in ("not-ect", "ect1", "ect0", "ce", 1)] == [0, 1, 2, 3, 1]

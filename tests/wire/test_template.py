@@ -113,6 +113,13 @@ def test_ip_checksums_can_be_wrong(how: int | str) -> None:
 
 
 @pytest.mark.parametrize("family", list(Family))
+def test_the_reserved_bits_do_not_touch_the_flags(family: Family) -> None:
+    for reserved in range(16):
+        segment = read(bind(Spec(family, 0xA5, reserved=reserved)).render(1, 2))
+        assert (segment.reserved, segment.flags, segment.checksum_ok) == (reserved, 0xA5, True)
+
+
+@pytest.mark.parametrize("family", list(Family))
 def test_fields_around_tcp(family: Family) -> None:
     v4 = family is Family.IPV4
     more = {"df": False, "ip_id": 0x1234} if v4 else {}
@@ -133,7 +140,7 @@ def test_a_data_offset_moves_nothing(family: Family) -> None:
 
 
 @pytest.mark.parametrize("family", list(Family))
-@pytest.mark.parametrize("seen", range(20, 50))
+@pytest.mark.parametrize("seen", range(20, 51))
 def test_an_ip_length_cuts_the_segment_and_the_checksum_fits_what_is_left(family: Family, seen: int) -> None:
     spec = Spec(
         family, options=(b"\x08\x0a", 4, 4, b"\x01\x01"), payload=bytes(range(1, 19)), ip_length=seen + (20 if family is Family.IPV4 else 0)

@@ -41,6 +41,12 @@ def test_segments() -> None:
     assert segment_text(reset, 1000, 500) == "R -1:-1(0) win 65535 <sack 2:3>"
 
 
+def test_what_is_written_without_the_flag_that_gives_it_meaning() -> None:
+    odd = replace(SEGMENT, flags=SYN, options=(), urgent=9)
+    assert segment_text(odd, 1000, 500) == "S 0:0(0) ack 1 win 65535 urg 9"
+    assert segment_text(replace(odd, ack=0, urgent=0, flags=parse_flags("SU")), 1000, 500) == "SU 0:0(0) win 65535 urg 0"
+
+
 def test_icmp() -> None:
     message = Icmp(Family.IPV4, b"", b"", 3, 4, 1400, b"", None)
     assert icmp_text(message) == "frag-needed mtu 1400"

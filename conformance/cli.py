@@ -1,0 +1,181 @@
+"""The command line: one function a subcommand, no logic. What a command needs is imported when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from conformance import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="conformance",
+    help="Conformance tests for TCP/IP stacks: plays the peer from YAML cases, and says what a stack does that the RFCs do not allow.",
+    epilog="Exit status: 0 all as required, 1 violations, 2 usage or a broken case, 3 this machine cannot do it or judge it.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="Case files and folders; all cases if none is given.")]
+Cases = Annotated[Path | None, typer.Option("--cases", help="The case folder. Default: ./cases, else the one that came with the program.")]
+Keyword = Annotated[
+    str, typer.Option("-k", metavar="EXPR", help="Only cases whose id fits: words with and, or, not, parentheses; or a whole id.")
+]
+Families = Annotated[str, typer.Option("--family", metavar="LIST", help="Address families: ipv4,ipv6.")]
+SutName = Annotated[str, typer.Option("--sut", metavar="NAME", help="The stack under test; `conformance suts` lists them.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(f"conformance {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    paths: Paths = None,
+    cases: Cases = None,
+    sut: SutName = "linux",
+    keyword: Keyword = "",
+    family: Families = "ipv4,ipv6",
+    slow: Annotated[bool, typer.Option("--slow", help="Also the cases that take minutes in real time.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases at once. Most of them wait most of the time.")] = 64,
+    seed: Annotated[int | None, typer.Option("--seed", help="Repeats the random choices (ISNs) of a run, which prints its own.")] = None,
+    json: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Results as JSON Lines, case by case; - is stdout.")] = None,
+    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Results as JUnit XML.")] = None,
+    tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="Results as TAP 14.")] = None,
+    captures: Annotated[Path | None, typer.Option("--captures", metavar="DIR", help="A commented pcapng of each case run.")] = None,
+    expectations: Annotated[
+        Path | None, typer.Option("--expectations", metavar="FILE", help="Known deviations. Default: CASES/expectations/SUT.yaml.")
+    ] = None,
+    states: Annotated[str, typer.Option("--states", metavar="SOURCE", help="Of Linux's states: auto, tracepoint, inet_diag.")] = "auto",
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Begin the cases in a random order.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every failure in full, not only the first five.")] = False,
+) -> None:
+    """Run cases against a stack, and say what conforms."""
+    from conformance.engine.session import Request
+    from conformance.engine.session import run as run_session
+
+    request = Request(
+        cases=_case_folder(cases),
+        paths=tuple(paths or ()),
+        sut=sut,
+        states=states,
+        keyword=keyword,
+        families=_families(family),
+        slow=slow,
+        jobs=jobs,
+        seed=seed,
+        json=json,
+        junit=junit,
+        tap=tap,
+        captures=captures,
+        expectations=expectations,
+        every_failure=every,
+        shuffle=shuffle,
+        arguments=tuple(sys.argv[1:]),
+    )
+    raise typer.Exit(run_session(request))
+
+
+@app.command(name="list")
+def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", family: Families = "ipv4,ipv6") -> None:
+    """List the case runs: id, and what is true of a stack that passes."""
+    from conformance.case.listing import list_suite
+    from conformance.engine.selection import selector
+
+    wanted = selector(keyword)
+    listing = list_suite(_case_folder(cases), tuple(paths or ()), families=_families(family))
+    for entry in listing.cases:
+        if wanted(entry.id):
+            typer.echo(f"{entry.id}  {entry.title}")
+    for error in listing.errors:
+        typer.echo(str(error), err=True)
+    raise typer.Exit(2 if listing.errors else 0)
+
+
+@app.command()
+def show(case: Annotated[str, typer.Argument(metavar="CASE", help="The id of a case, or words as for -k.")], cases: Cases = None) -> None:
+    """Show a case: what it requires, and the steps as they are played, its preamble and parameters filled in."""
+    from conformance.case.loader import load_suite
+    from conformance.report.case_text import show_cases
+
+    raise typer.Exit(show_cases(load_suite(_case_folder(cases)), case))
+
+
+@app.command()
+def suts() -> None:
+    """List the stacks under test, and the settings that cases may ask for."""
+    from conformance.report.tables import show_suts
+
+    show_suts()
+
+
+@app.command()
+def schema(
+    preamble: Annotated[bool, typer.Option("--preamble", help="That of a preamble.")] = False,
+    results: Annotated[bool, typer.Option("--results", help="That of a line of --json.")] = False,
+) -> None:
+    """Print the JSON Schema of a case file, for editors that complete and check YAML with it."""
+    import json
+
+    from conformance.case.schema import case_schema, preamble_schema
+    from conformance.report.records import results_schema
+
+    chosen = results_schema() if results else preamble_schema() if preamble else case_schema()
+    typer.echo(json.dumps(chosen, indent=2))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, what is missing, and how to get it."""
+    from conformance.doctor import diagnose
+    from conformance.report.tables import show_findings
+
+    raise typer.Exit(show_findings(diagnose()))
+
+
+def _case_folder(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    here = Path("cases")
+    return here if here.is_dir() else Path(__file__).resolve().parents[1] / "cases"
+
+
+def _families(text: str) -> tuple[Any, ...]:
+    from conformance.wire.segment import Family
+
+    try:
+        return tuple(Family(name.strip()) for name in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: ipv4, ipv6 or both", param_hint="--family") from None
+
+
+def main() -> None:
+    """The entry point: mistakes in what was asked for, and in the machine, are a line on standard error and a status."""
+    try:
+        app()
+    except Exception as error:
+        status = _status(error)
+        if status is None:
+            raise
+        typer.echo(f"conformance: {error}", err=True)
+        sys.exit(status)
+
+
+def _status(error: Exception) -> int | None:
+    """The exit status for an error that is not the program's own."""
+    from conformance.case.errors import CaseError
+    from conformance.engine.selection import SelectionError
+    from conformance.link.errors import EnvironmentFault
+
+    if isinstance(error, EnvironmentFault):
+        return 3
+    return 2 if isinstance(error, CaseError | SelectionError) or type(error).__name__ == "UsageError" else None
