@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "ConnectionSpec", "EitherStep",
     "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep", "InjectIcmpStep",
-    "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern", "SilenceStep", "SockoptStep",
-    "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
+    "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern", "SilenceStep",
+    "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
 ]  # fmt: skip
 
 STATES = (

@@ -24,7 +24,8 @@ def show_cases(suite: Suite, expression: str) -> int:
             console.rule(style="dim")
         _show(console, case, suite)
     if not cases:
-        Console(stderr=True, highlight=False, markup=False).print(f"conformance: no case fits {expression!r}; `conformance list` shows them all")
+        errors = Console(stderr=True, highlight=False, markup=False)
+        errors.print(f"conformance: no case fits {expression!r}; `conformance list` shows them all")
     return 0 if cases else 2
 
 

@@ -179,12 +179,12 @@ def _leftward(block: list[str], lane: int, dash: str) -> list[str]:
     return [f"│◀{shaft} {first} {behind}┤"] + [f"│{_padded(' ' * (lane - broad - 2) + line, lane)}│" for line in rest]
 
 
-def _at_sut(block: list[str], lane: int, dash: str) -> list[str]:
+def _at_sut(block: list[str], lane: int, _dash: str) -> list[str]:
     broad = max(map(cell_len, block))
     return [f"│{_padded(' ' * (lane - broad - 1) + line, lane)}│" for line in block]
 
 
-def _at_peer(block: list[str], lane: int, dash: str) -> list[str]:
+def _at_peer(block: list[str], lane: int, _dash: str) -> list[str]:
     return [f"│{_padded(' ' + line, lane)}│" for line in block]
 
 

@@ -1,0 +1,109 @@
+"""What is known to deviate: ``expectations/<sut>.yaml``, a list of cases whose verdict on that SUT is not pass, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, RootModel, ValidationError
+
+from conformance.case.base import Base
+from conformance.case.document import shown
+from conformance.case.errors import CaseError
+from conformance.case.problems import problems
+from conformance.case.yaml_reader import read_file
+
+__all__ = ["Expectation", "Expectations", "ExpectationsFile", "load_expectations"]
+
+
+class ExpectationModel(Base):
+    """Cases that are known to end otherwise than with pass."""
+
+    case: str = Field(min_length=1, description="a case's id, or a pattern in which * is anything", examples=["handshake/passive-open[*]"])
+    verdict: Literal["pass", "fail", "inconclusive", "error", "skipped"] = Field(description="how it ends")
+    step: str = Field("", description="the step at which it fails, as the case writes it")
+    reason: str = Field(min_length=1, description="why, in one sentence")
+    source: str = Field("", description="where that is said: a document, a line of the stack's source")
+
+
+class ExpectationsFile(RootModel[list[ExpectationModel]]):
+    """What is known of one stack."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One entry, and where it stands."""
+
+    case: str
+    """An id, or a pattern in which ``*`` is anything; brackets are only brackets."""
+    verdict: str
+    step: str
+    reason: str
+    source: str
+    file: str
+    line: int
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(".*".join(map(re.escape, self.case.split("*"))))
+
+    def covers(self, case_id: str) -> bool:
+        """Is it about this case?"""
+        return self._pattern.fullmatch(case_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """The entries of one file, in order, and what is wrong in it; an entry that is wrong is not among them."""
+
+    entries: tuple[Expectation, ...] = ()
+    errors: tuple[CaseError, ...] = ()
+    _exact: dict[str, Expectation] = field(default_factory=dict)
+    _patterns: list[Expectation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for entry in self.entries:
+            if "*" in entry.case:
+                self._patterns.append(entry)
+            else:
+                self._exact[entry.case] = entry
+
+    def lookup(self, case_id: str) -> Expectation | None:
+        """The entry for a case: that with its id, or else the first pattern that covers it."""
+        exact = self._exact.get(case_id)
+        return exact or next((entry for entry in self._patterns if entry.covers(case_id)), None)
+
+    def unused(self, case_ids: Iterable[str]) -> list[Expectation]:
+        """Entries that apply to none of these cases: left over, or misspelt."""
+        used = {id(entry) for entry in map(self.lookup, case_ids) if entry is not None}
+        return [entry for entry in self.entries if id(entry) not in used]
+
+
+def load_expectations(path: Path) -> Expectations:
+    """Read a file of expectations. What is wrong with it is in ``errors``, each with its place."""
+    errors: list[CaseError] = []
+    entries: dict[str, Expectation] = {}
+    try:
+        document = read_file(path)
+    except CaseError as error:
+        return Expectations(errors=(error,))
+    listed = [] if document.data is None else document.data
+    if not isinstance(listed, list):
+        return Expectations(errors=(document.error((), CaseError("expectations", found=shown(listed), expected="a list of entries")),))
+    for index, data in enumerate(listed):
+        try:
+            entry = ExpectationModel.model_validate(data)
+        except ValidationError as error:
+            errors.extend(problems(error, ExpectationModel, document, data, (index,)))
+            continue
+        line, _ = document.place((index, "case"))
+        if (other := entries.get(entry.case)) is not None:
+            twice = CaseError("a case that is there twice", found=entry.case, expected=f"one entry for it, that of line {other.line}")
+            errors.append(document.error((index, "case"), twice))
+            continue
+        entries[entry.case] = Expectation(entry.case, entry.verdict, entry.step, entry.reason, entry.source, document.file, line)
+    return Expectations(tuple(entries.values()), tuple(errors))

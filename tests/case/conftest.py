@@ -1,0 +1,3 @@
+from .folder import folder
+
+__all__ = ["folder"]
