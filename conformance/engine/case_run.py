@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from conformance.case.case import Case
@@ -46,7 +46,11 @@ class CaseRun:
         self._wanted: int | None = None
         """When it should: set anew after many an event, looked at once all are handled."""
         self.site: Site = bed.site(case.family, self)
-        self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from != "tracepoint")
+        try:
+            self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from != "tracepoint")
+        except BaseException:
+            self.site.close(())
+            raise
         self.executor.trace.states_from = self.site.states_from
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.activity = 0
@@ -71,6 +75,8 @@ class CaseRun:
     # What the site tells ------------------------------------------------------------------------------------------------
 
     def frame(self, t: int, frame: bytes, outgoing: bool) -> None:
+        if outgoing and not self.executor.left(t, frame):
+            return  # the answer to it may be next: no detour through the inbox
         self._tell(Frame(t, frame, outgoing))
 
     def returned(self, call: int, t: int, outcome: Outcome) -> None:
@@ -98,7 +104,7 @@ class CaseRun:
         """Hand events over one at a time. What happens while an action is carried out waits its turn here."""
         try:
             while self._inbox:
-                self._carry_out(self.executor.handle(self._inbox.popleft()))
+                self._carry_out(self.executor.react(self._inbox.popleft()))
         except Exception as error:  # a mistake in the tester costs this case, and no other
             self.executor.broke(error)
         finally:
@@ -107,7 +113,7 @@ class CaseRun:
         if self.executor.verdict is not None and not self.finished.done():
             self.finished.set_result(None)
 
-    def _carry_out(self, actions: Sequence[Action]) -> None:
+    def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
                 case Send(frame):
@@ -116,6 +122,7 @@ class CaseRun:
                     self._wanted = t
                 case MakeCall(number, function, arguments, blocking):
                     agent = self.site.agent
+                    self.executor.called(number, time.monotonic_ns())
                     (agent.start if blocking else agent.call)(number, function, arguments)
                     self.site.pump()
                 case AskState(number, handle, connection):

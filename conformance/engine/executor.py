@@ -7,8 +7,9 @@ though nothing did, or None. Every event resumes it, and it looks for itself whe
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from random import Random
 
 from conformance.case.case import MS, Case
@@ -36,13 +37,16 @@ from conformance.engine.stop import Stop
 from conformance.engine.variables import Variables
 from conformance.result import Failure, Verdict
 from conformance.sut.base import Outcome, Places
-from conformance.trace import Note, Received, Sent, StateChanged, Trace
+from conformance.trace import Called, Note, Received, Sent, StateChanged, Trace
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Icmp
 
 __all__ = ["Executor", "Playing", "flatten"]
 
-Playing = Generator[int | None, None, None]
+Wish = Action | int | None
+"""What a step yields: an action, to be carried out at once; or the time at which it wants to be woken if nothing happens before."""
+
+Playing = Generator[Wish, None, None]
 """A step that is being played."""
 
 FLOOD = 10_000
@@ -80,12 +84,12 @@ class Executor:
         self.trace.connections = {connection.name: connection.ends for connection in self.connections}
         self.sockets = Sockets()
         self.variables = Variables()
-        self.indexes = {id(step): index for index, step in enumerate(flatten(case.steps))}
+        self._steps = flatten(case.steps)
+        self._indexes = {id(step): index for index, step in enumerate(self._steps)}
         self.prepared = self._prepare()
         """What the case will send, by the identity of the step."""
         self.now = 0
-        self.base = 0
-        """When the event before happened: ``after`` and ``within`` count from here."""
+        self._base: int | Sent = 0
         self.ready = 0
         """When the step before was done, which may be later: what is late counts from here."""
         self.late = 0
@@ -93,6 +97,7 @@ class Executor:
         self.late_where = ""
         self.outgoing: list[Sent] = []
         """Handed to the link, not known to have left; in order."""
+        self.calls: dict[int, Called] = {}
         self.results: dict[int, tuple[int, Outcome]] = {}
         self.blocked: set[int] = set()
         self.pending: dict[str, tuple[int, StartStep]] = {}
@@ -100,6 +105,7 @@ class Executor:
         self.answers: dict[int, tuple[int, object]] = {}
         self._numbers = 0
         self._poll_states = poll_states
+        self._settling = False
         self._actions: list[Action] = []
         self._received = 0
         self._script = self._play()
@@ -108,11 +114,22 @@ class Executor:
 
     def handle(self, event: Event) -> list[Action]:
         """Take an event; the actions must be carried out in order."""
-        if self.verdict is not None:
-            return []
+        return list(self.react(event))
+
+    def react(self, event: Event) -> Iterator[Action]:
+        """The same, one action at a time: each is to be carried out before the next is asked for, so that an answer to the SUT leaves
+        before the steps that follow it are looked at."""
+        if self.verdict is None and self._take(event):
+            yield from self._resume()
+
+    def _take(self, event: Event) -> bool:
+        """Note an event. Could it be what a step waits for?"""
         match event:
-            case Frame(t, frame, outgoing):
-                self._left(t, frame) if outgoing else self._came(t, frame)
+            case Frame(t, frame, True):
+                if not self.left(t, frame):
+                    return False
+            case Frame(t, frame, False):
+                self._came(t, frame)
             case CallReturned(t, number, outcome):
                 self.results[number] = (t, outcome)
             case Blocked(t, number):
@@ -121,19 +138,37 @@ class Executor:
                 self.answers[number] = (t, value)
             case Moved(transitions):
                 self._moved(transitions)
-                return []
+                return False
             case Stalled(t, late):
                 self.was_late(late, "all of it")
-                return []
+                return False
             case Disturbed(t, reason):
                 self._end(Verdict.INCONCLUSIVE, Failure(self.case.file, 1, self.case.title, reason), retry=True)
-                return []
+                return False
             case Tick(t):
                 pass
             case Begin(t):
-                self.base = self.ready = self.trace.start = t
+                self._base = self.ready = self.trace.start = t
         self.now = max(self.now, t)
-        return self._resume()
+        return True
+
+    def left(self, t: int, frame: bytes) -> bool:
+        """A frame left at ``t``: what the trace had before was a guess. Does anything wait to hear of it?"""
+        for position, sent in enumerate(self.outgoing):
+            if sent.frame == frame:
+                sent.t = t
+                self.trace.add(sent)
+                del self.outgoing[position]
+                if t - sent.due > self.late:
+                    self.was_late(t - sent.due, self.trace_name(sent))
+                if sent is self._base:
+                    self.ready = t
+                break
+        return self._settling
+
+    def called(self, number: int, t: int) -> None:
+        """The call with this number is made now: what the trace had before was a guess."""
+        self.calls[number].t = t
 
     def broke(self, error: Exception) -> None:
         """The tester made a mistake: nothing can be said of the SUT."""
@@ -152,13 +187,32 @@ class Executor:
         self._numbers += 1
         return self._numbers
 
+    @property
+    def base(self) -> int:
+        """When the event before happened: ``after`` and ``within`` count from here.
+
+        For a frame that was handed over just now this is a guess, on the early side, until the link says when it left.
+        """
+        return self._base if isinstance(self._base, int) else self._base.t
+
     def happened(self, t: int) -> None:
         """A step is done by an event at ``t``: time for the next one counts from there."""
-        self.base = self.ready = t
+        self._base = self.ready = t
+
+    def sends(self, sent: Sent) -> None:
+        """A step is done by a frame that is on its way: time for the next one counts from when it leaves."""
+        self.outgoing.append(sent)
+        self._base, self.ready = sent, self.now
 
     def due(self, step: Step) -> int:
         """When an active step wants to act."""
         return self.base + (step.after.low if step.after else 0)
+
+    def wait_due(self, step: Step) -> Playing:
+        """Wait until a step wants to act, if it says so."""
+        if step.after is not None:
+            while self.now < self.due(step):
+                yield self.due(step)
 
     def wait_until(self, t: int) -> Playing:
         """Wait for a moment. What comes meanwhile is kept for the steps that ask for it."""
@@ -176,7 +230,7 @@ class Executor:
 
     def index(self, step: Step) -> int:
         """The step's index in the trace."""
-        return self.indexes[id(step)]
+        return self._indexes[id(step)]
 
     def watch_states(self) -> None:
         """Take note of states now, if the SUT does not report them by itself."""
@@ -189,7 +243,7 @@ class Executor:
         self.do(AskTransitions(number, tuple(connection.ends for connection in self.connections)))
         return number
 
-    def answer(self, step: Step, number: int) -> Generator[int | None, None, tuple[int, object]]:
+    def answer(self, step: Step, number: int) -> Generator[Wish, None, tuple[int, object]]:
         """Wait for the answer to a question: when it came, and what it says."""
         deadline = self.now + self.case.timeout
         while number not in self.answers:
@@ -197,6 +251,10 @@ class Executor:
                 raise self.stop(step, "the SUT's agent does not answer", verdict=Verdict.ERROR)
             yield deadline
         return self.answers.pop(number)
+
+    def trace_name(self, event: Sent) -> str:
+        """Which step sent this."""
+        return f"line {self._steps[event.step].source.line}" if event.step is not None else "a frame"
 
     def name_of(self, connection: Connection) -> str:
         """What the trace calls whoever has this connection: the socket's name, if the case knows it."""
@@ -215,16 +273,28 @@ class Executor:
 
     def _prepare(self) -> dict[int, OutgoingSegment]:
         prepared = {}
-        for step in flatten(self.case.steps):
-            if isinstance(step, InjectStep):
-                prepared[id(step)] = OutgoingSegment(step.segment, step.fields, self.places)
-            elif isinstance(step, InjectIcmpStep) and step.icmp.quoted is not None:
-                prepared[id(step)] = OutgoingSegment(step.icmp.quoted, {}, self.places, from_sut=True)
-            else:
-                continue
-            connection = self.connections[step.on]
-            prepared[id(step)].bind(connection.ends, connection.ends.sut_port or self.places.ports[connection.spec.port])
+        for step in self._steps:
+            try:
+                segment = self._segment(step)
+            except ValueError as error:
+                source, reason = step.source, f"there can be no such packet: {error}"
+                self._end(Verdict.ERROR, Failure(source.file, source.line, source.text, reason, index=self.index(step)))
+                break
+            if segment is not None:
+                prepared[id(step)] = segment
         return prepared
+
+    def _segment(self, step: Step) -> OutgoingSegment | None:
+        """What ``step`` sends or quotes, if it does."""
+        if isinstance(step, InjectStep):
+            segment = OutgoingSegment(step.segment, step.fields, self.places)
+        elif isinstance(step, InjectIcmpStep) and step.icmp.quoted is not None:
+            segment = OutgoingSegment(step.icmp.quoted, {}, self.places, from_sut=True)
+        else:
+            return None
+        connection = self.connections[step.on]
+        segment.bind(connection.ends, connection.ends.sut_port or self.places.ports[connection.spec.port])
+        return segment
 
     def _play(self) -> Playing:
         try:
@@ -232,30 +302,39 @@ class Executor:
                 yield from self.play(step)
                 self.watch_states()
             if self.case.steps:
-                yield from self.answer(self.case.steps[-1], self.ask_transitions())
+                yield from self._settle(self.case.steps[-1])
         except Stop as stop:
+            with contextlib.suppress(Stop):
+                yield from self.answer(stop.step, self.ask_transitions())
             self._conclude(stop)
         else:
             self._end(Verdict.PASS, None)
 
-    def _resume(self) -> list[Action]:
-        if self.verdict is None:
-            try:
-                wake = next(self._script)
-            except StopIteration:
-                wake = None
-            if self.verdict is None:
-                self._actions.append(WakeAt(wake))
-        actions, self._actions = self._actions, []
-        return actions
+    def _settle(self, last: Step) -> Playing:
+        """Take in what belongs to the case though no step asks for it: the last transitions, and when the last frames left."""
+        self._settling = True
+        yield from self.answer(last, self.ask_transitions())
+        deadline = self.now + self.case.timeout
+        while self.outgoing:
+            if self.now >= deadline:
+                raise self.stop(last, "a frame never left the tester", verdict=Verdict.ERROR)
+            yield deadline
 
-    def _left(self, t: int, frame: bytes) -> None:
-        for position, sent in enumerate(self.outgoing):
-            if sent.frame == frame:
-                sent.t = t
-                self.trace.add(sent)
-                del self.outgoing[position]
-                return
+    def _resume(self) -> Iterator[Action]:
+        wake: int | None = None
+        while self.verdict is None:
+            try:
+                wish = next(self._script)
+            except StopIteration:
+                break
+            if self._actions:
+                yield from self._actions
+                self._actions.clear()
+            if wish is None or isinstance(wish, int):
+                wake = wish
+                break
+            yield wish
+        yield WakeAt(wake if self.verdict is None else None)
 
     def _came(self, t: int, frame: bytes) -> None:
         packet = read_frame(frame)

@@ -55,27 +55,27 @@ def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, va
 
 def _header(pattern: SegmentPattern, packet: Segment, connection: Connection, variables: Variables) -> list[Difference]:
     found: list[Difference] = []
-    flags, ends = pattern.flags, connection.ends
+    flags, ends, fits = pattern.flags, connection.ends, variables.fits
+
+    def compare(name: str, wanted: Num, actual: int) -> None:
+        if not fits(wanted, actual):
+            found.append(Difference(name, variables.text(wanted), str(actual)))
+
     if not flags.any and (packet.flags ^ flags.value) & ~flags.optional & 0xFF:
         found.append(Difference("flags", flags_text(flags.value), flags_text(packet.flags)))
-    seq = diff(packet.seq, ends.sut_isn or 0)
-    length = len(packet.payload)
-    numbers = [("seq", pattern.seq, seq), ("end", pattern.end, seq + length), ("length", pattern.length, length)]
+    seq, length = diff(packet.seq, ends.sut_isn or 0), len(packet.payload)
+    compare("seq", pattern.seq, seq)
+    compare("end", pattern.end, seq + length)
+    compare("length", pattern.length, length)
     if pattern.ack is not None:
-        # An acknowledgement of something is meant: without the flag the field says nothing (RFC 9293, 3.1).
-        if not packet.flags & ACK and not flags.any:
-            numbers.append(("ack", pattern.ack, packet.ack))
-        else:
-            numbers.append(("ack", pattern.ack, diff(packet.ack, ends.peer_isn)))
+        # Without the flag the field acknowledges nothing (RFC 9293, 3.1) and is compared as it stands.
+        compare("ack", pattern.ack, diff(packet.ack, ends.peer_isn) if packet.flags & ACK or flags.any else packet.ack)
     if pattern.win is not None:
-        numbers.append(("win", pattern.win, packet.window))
+        compare("win", pattern.win, packet.window)
     if pattern.urg is not None:
         if not packet.flags & URG:
             found.append(Difference("urg", wanted_text(pattern.urg), "no URG flag"))
-        numbers.append(("urg", pattern.urg, packet.urgent))
-    for name, wanted, actual in numbers:
-        if not variables.fits(wanted, actual):
-            found.append(Difference(name, variables.text(wanted), str(actual)))
+        compare("urg", pattern.urg, packet.urgent)
     return found
 
 
@@ -112,19 +112,20 @@ def _option(wanted: OptionPattern, actual: Option, connection: Connection, varia
     if not wanted.numbers:
         return wanted.data is None or wanted.data == actual.data
     values = _values(actual, connection.ends.peer_isn)
-    return values is not None and len(values) == len(wanted.numbers) and all(map(variables.fits, wanted.numbers, values))
+    if values is None or len(values) != len(wanted.numbers):
+        return False
+    return all(map(variables.fits, wanted.numbers, values))
 
 
-def _values(option: Option, isn: int) -> list[int] | None:
+def _values(option: Option, isn: int) -> list[int] | tuple[int, ...] | None:
     """The numbers that an option carries; those of SACK relative to the stream that is acknowledged. None: wrong length."""
+    if option.kind == wire_options.TIMESTAMP:
+        return wire_options.timestamps(option)
     if option.kind == wire_options.SACK:
         blocks = wire_options.sack_blocks(option)
         return None if blocks is None else [diff(edge, isn) for block in blocks for edge in block]
-    if option.kind == wire_options.TIMESTAMP:
-        stamps = wire_options.timestamps(option)
-        return None if stamps is None else list(stamps)
     number = wire_options.mss(option) if option.kind == wire_options.MSS else wire_options.wscale(option)
-    return None if number is None else [number]
+    return None if number is None else (number,)
 
 
 def _pattern_text(pattern: SegmentPattern, variables: Variables) -> str:
@@ -160,11 +161,14 @@ def compare_icmp(step: ExpectIcmpStep, packet: Packet, connection: Connection, v
     found: list[Difference] = []
     kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(packet.family, pattern.name)
     if (kind, code) != (packet.type, packet.code):
-        found.append(Difference("message", pattern.name, name_of(packet.family, packet.type, packet.code)))
+        wanted_name = pattern.name if pattern.type is None else f"type {kind} code {code}"
+        found.append(Difference("message", wanted_name, name_of(packet.family, packet.type, packet.code)))
     checks: list[tuple[str, Num, int]] = []
     if pattern.mtu is not None:
         checks.append(("mtu", pattern.mtu, packet.mtu))
-    if pattern.quoted is not None and packet.quote is not None:
+    if pattern.quoted is not None and packet.quote is None:
+        found.append(Difference("quoted", pattern.quoted.text, "no TCP segment"))
+    elif pattern.quoted is not None and packet.quote is not None:
         checks.append(("quoted seq", pattern.quoted.seq, diff(packet.quote.seq, connection.ends.peer_isn)))
     for name, wanted in step.fields.items():
         checks.append((name, wanted, packet.ttl if name == "ttl" else int(packet.checksum_ok)))

@@ -32,7 +32,7 @@ from conformance.sut.base import Argument, Host, Outcome
 from conformance.trace import Called, Returned
 
 if TYPE_CHECKING:
-    from conformance.engine.executor import Executor, Playing
+    from conformance.engine.executor import Executor, Playing, Wish
 
 __all__ = ["call", "finish", "sockopt", "start"]
 
@@ -41,10 +41,9 @@ _MAKES_SOCKET = ("socket", "accept")
 
 def call(play: Executor, step: CallStep) -> Playing:
     """Make a call that must not block, and compare what it returns."""
-    if step.after:
-        yield from play.wait_until(play.due(step))
+    yield from play.wait_due(step)
     number = _make(play, step, step.call)
-    t, outcome = yield from _returned(play, step, number, play.now + play.case.timeout)
+    t, outcome = yield from _returned(play, step, number)
     play.acted(step, t)
     play.happened(t)
     _record(play, step, step.call, t, outcome)
@@ -54,8 +53,7 @@ def call(play: Executor, step: CallStep) -> Playing:
 
 def start(play: Executor, step: StartStep) -> Playing:
     """Make a call that blocks, and go on when its caller sleeps."""
-    if step.after:
-        yield from play.wait_until(play.due(step))
+    yield from play.wait_due(step)
     number = _make(play, step, step.call, blocking=True)
     deadline = play.now + play.case.timeout
     while number not in play.blocked and number not in play.results:
@@ -70,8 +68,7 @@ def start(play: Executor, step: StartStep) -> Playing:
 def finish(play: Executor, step: FinishStep) -> Playing:
     """Wait for a call that was started, and compare what it returns and when."""
     number, started = play.pending.pop(step.name)
-    deadline = deadline_of(play, step)
-    t, outcome = yield from _returned(play, step, number, deadline)
+    t, outcome = yield from _returned(play, step, number)
     # A caller that waits for a processor returns late, and that is this machine's doing: so far may the time be off.
     wrong = [] if not timing_difference(play, step, t - outcome.late) else timing_difference(play, step, t)
     _record(play, started, started.call, t, outcome)
@@ -89,12 +86,11 @@ def finish(play: Executor, step: FinishStep) -> Playing:
 def sockopt(play: Executor, step: SockoptStep) -> Playing:
     """Compare a socket option's value."""
     asked = Call("getsockopt", (Name(step.socket), Name(step.name)), result=step.value, text=f"getsockopt({step.socket}, {step.name})")
-    before = play.base
     number = _make(play, step, asked)
-    t, outcome = yield from _returned(play, step, number, play.now + play.case.timeout)
+    t, outcome = yield from _returned(play, step, number)
     _record(play, step, asked, t, outcome)
     _compare(play, step, asked, asked.result, outcome)
-    play.base, play.ready = before, t
+    play.ready = t
 
 
 # Making a call --------------------------------------------------------------------------------------------------------
@@ -107,7 +103,9 @@ def _make(play: Executor, step: Step, what: Call, *, blocking: bool = False) -> 
         arguments = _connect(play, step, arguments)
     if what.function == "send":
         arguments = _data(play, arguments)
-    play.trace.add(Called(t=play.now, step=play.index(step), text=what.text, blocking=blocking))
+    called = Called(t=play.now, step=play.index(step), text=what.text, blocking=blocking)
+    play.trace.add(called)
+    play.calls[number] = called
     play.do(MakeCall(number, what.function, arguments, blocking))
     return number
 
@@ -176,8 +174,9 @@ def _data(play: Executor, arguments: tuple[Argument, ...]) -> tuple[Argument, ..
 # Its result -----------------------------------------------------------------------------------------------------------
 
 
-def _returned(play: Executor, step: Step, number: int, deadline: int) -> Generator[int | None, None, tuple[int, Outcome]]:
+def _returned(play: Executor, step: Step, number: int) -> Generator[Wish, None, tuple[int, Outcome]]:
     while number not in play.results:
+        deadline = deadline_of(play, step) if isinstance(step, FinishStep) else play.ready + play.case.timeout
         if play.now >= deadline:
             blocks = isinstance(step, FinishStep)
             reason = f"the call still blocks after {duration_text(deadline - play.base)}" if blocks else "the call never returned"

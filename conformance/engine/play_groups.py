@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from conformance.case.steps import AnyOrderStep, EitherStep, ExpectIcmpStep, ExpectStep, OptionalStep, RepeatStep, SilenceStep, Step
+from conformance.engine.connections import Connection
 from conformance.engine.durations import duration_text
 from conformance.engine.matcher import compare_icmp, compare_segment
 from conformance.engine.play_segments import (
@@ -18,11 +20,12 @@ from conformance.engine.play_segments import (
     take_optional,
     timing_difference,
 )  # fmt: skip
+from conformance.engine.stop import Stop
 from conformance.result import Difference
 from conformance.trace import Received
 
 if TYPE_CHECKING:
-    from conformance.engine.executor import Executor, Playing
+    from conformance.engine.executor import Executor, Playing, Wish
 
 __all__ = ["any_order", "either", "optional", "repeat"]
 
@@ -30,7 +33,6 @@ __all__ = ["any_order", "either", "optional", "repeat"]
 def any_order(play: Executor, step: AnyOrderStep) -> Playing:
     """Match each segment that comes with whichever of the expectations it fits."""
     missing = [inner for inner in step.steps if isinstance(inner, ExpectStep)]
-    deadline = max(deadline_of(play, inner) for inner in missing)
     latest = play.base
     while missing:
         taken = None
@@ -47,19 +49,31 @@ def any_order(play: Executor, step: AnyOrderStep) -> Playing:
             latest = max(latest, event.t)
             missing.remove(taken)
             continue
-        for inner in missing:
-            connection = play.connections[inner.on]
-            if connection.segments and not (yield from take_optional(play, connection)):
-                event = connection.segments.popleft()
-                differences = compare_segment(inner, event.packet, connection, play.variables.copy()) + timing_difference(
-                    play, inner, event.t
-                )
-                event.step = play.index(inner)
-                raise mismatch(play, inner, connection, event, differences)
+        came = [connection for connection in (play.connections[inner.on] for inner in missing) if connection.segments]
+        if came:
+            if not (yield from take_optional(play, came[0])):
+                raise _closest(play, [inner for inner in missing if inner.on == came[0].name], came[0])
+            continue
+        first = min(missing, key=lambda inner: deadline_of(play, inner))
+        deadline = deadline_of(play, first)
         if play.now >= deadline:
-            raise nothing_came(play, missing[0], play.connections[missing[0].on], deadline)
+            raise nothing_came(play, first, play.connections[first.on], deadline)
         yield deadline
+    for name in {inner.on for inner in step.steps}:
+        play.connections[name].optional.clear()
     play.happened(latest)
+
+
+def _closest(play: Executor, missing: list[ExpectStep], connection: Connection) -> Stop:
+    """The exception for a segment that fits none of these expectations: it is held against the one from which it differs least."""
+    event = connection.segments.popleft()
+
+    def differences(inner: ExpectStep) -> list[Difference]:
+        return compare_segment(inner, event.packet, connection, play.variables.copy()) + timing_difference(play, inner, event.t)
+
+    closest = min(missing, key=lambda inner: len(differences(inner)))
+    event.step = play.index(closest)
+    return mismatch(play, closest, connection, event, differences(closest))
 
 
 def either(play: Executor, step: EitherStep) -> Playing:
@@ -72,10 +86,18 @@ def either(play: Executor, step: EitherStep) -> Playing:
                     yield from play.play(inner)
                 return
         came = [event for event in (_head(play, first) for first in firsts) if event is not None]
+        if came and (yield from _optional_came(play, came[0])):
+            continue
         deadlines = [_end(play, first) for first in firsts]
         if came or play.now >= max(deadlines):
             raise _none_fits(play, step, firsts, came[0] if came else None, max(deadlines))
         yield min(deadline for deadline in deadlines if deadline > play.now)
+
+
+def _optional_came(play: Executor, event: Received) -> Generator[Wish, None, bool]:
+    """Does an optional step take this segment?"""
+    connection = play.connections[event.connection or "default"]
+    return bool(connection.segments) and connection.segments[0] is event and (yield from take_optional(play, connection))
 
 
 def _head(play: Executor, first: Step) -> Received | None:

@@ -20,7 +20,7 @@ from conformance.wire.segment import URG, Icmp, Segment
 from conformance.wire.text import icmp_text, segment_text
 
 if TYPE_CHECKING:
-    from conformance.engine.executor import Executor, Playing
+    from conformance.engine.executor import Executor, Playing, Wish
 
 __all__ = ["actual_text", "expect", "expect_icmp", "fits", "inject", "inject_icmp", "silence", "take", "timing_difference"]
 
@@ -29,10 +29,9 @@ __all__ = ["actual_text", "expect", "expect_icmp", "fits", "inject", "inject_icm
 
 
 def inject(play: Executor, step: InjectStep) -> Playing:
-    """Send a segment, and wait until the link says that it left."""
+    """Send a segment."""
     connection = play.connections.use(step.on)
-    if step.after:
-        yield from play.wait_until(play.due(step))
+    yield from play.wait_due(step)
     pattern = step.segment
     if pattern.data is not None or pattern.flags.value & URG:
         connection.plain = False
@@ -46,23 +45,15 @@ def inject(play: Executor, step: InjectStep) -> Playing:
 
 
 def _send(play: Executor, step: Step, connection: Connection, frame: bytes) -> Playing:
-    sent = Sent(t=play.now, step=play.index(step), frame=frame, connection=connection.name, due=max(play.due(step), play.ready))
-    play.outgoing.append(sent)
-    play.do(Send(frame))
-    deadline = play.now + play.case.timeout
-    while sent in play.outgoing:
-        if play.now >= deadline:
-            raise play.stop(step, "the frame never left the tester", verdict=Verdict.ERROR)
-        yield deadline
-    play.acted(step, sent.t)
-    play.happened(sent.t)
+    """Hand a frame over, and go on: the link says later when it left."""
+    play.sends(Sent(t=play.now, step=play.index(step), frame=frame, connection=connection.name, due=max(play.due(step), play.ready)))
+    yield Send(frame)
 
 
 def inject_icmp(play: Executor, step: InjectIcmpStep) -> Playing:
     """Send an ICMP message that quotes a segment of the SUT's: the one that is written, or its last."""
     connection = play.connections.use(step.on)
-    if step.after:
-        yield from play.wait_until(play.due(step))
+    yield from play.wait_due(step)
     pattern, places, ends = step.icmp, play.places, connection.ends
     kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(places.family, pattern.name)
     if not quotes(places.family, kind):
@@ -104,9 +95,8 @@ def expect(play: Executor, step: ExpectStep) -> Playing:
         raise mismatch(play, step, connection, event, differences)
 
 
-def next_segment(play: Executor, step: ExpectStep, connection: Connection) -> Generator[int | None, None, Received]:
+def next_segment(play: Executor, step: ExpectStep, connection: Connection) -> Generator[Wish, None, Received]:
     """The next segment that no optional step takes, removed from the queue."""
-    deadline = deadline_of(play, step)
     while True:
         while connection.segments:
             head = connection.segments[0]
@@ -114,12 +104,13 @@ def next_segment(play: Executor, step: ExpectStep, connection: Connection) -> Ge
                 return connection.segments.popleft()
             if not (yield from take_optional(play, connection)):
                 return connection.segments.popleft()
+        deadline = deadline_of(play, step)
         if play.now >= deadline:
             raise nothing_came(play, step, connection, deadline)
         yield deadline
 
 
-def take_optional(play: Executor, connection: Connection) -> Generator[int | None, None, bool]:
+def take_optional(play: Executor, connection: Connection) -> Generator[Wish, None, bool]:
     """Play the optional step that the head of the queue fits, if there is one."""
     head = connection.segments[0]
     for optional in connection.optional:
@@ -212,8 +203,8 @@ def actual_text(connection: Connection, event: Received) -> str:
 def expect_icmp(play: Executor, step: ExpectIcmpStep) -> Playing:
     """Wait for the next ICMP message, and compare it."""
     connection = play.connections.use(step.on)
-    deadline = deadline_of(play, step)
     while not connection.messages:
+        deadline = deadline_of(play, step)
         if play.now >= deadline:
             reason = f"nothing came within {duration_text(deadline - play.base)}"
             if connection.segments:
@@ -233,8 +224,8 @@ def expect_icmp(play: Executor, step: ExpectIcmpStep) -> Playing:
 def silence(play: Executor, step: SilenceStep) -> Playing:
     """Nothing comes from the SUT on this connection for the length of the step; what came before and nobody asked for counts too."""
     connection = play.connections.use(step.on)
-    end = play.base + step.duration
     while True:
+        end = play.base + step.duration
         if (yield from broken_by(play, connection, end)) is not None:
             event = connection.segments[0] if connection.segments else connection.messages[0]
             event.failed, event.step = True, play.index(step)
@@ -246,7 +237,7 @@ def silence(play: Executor, step: SilenceStep) -> Playing:
     play.happened(end)
 
 
-def broken_by(play: Executor, connection: Connection, end: int) -> Generator[int | None, None, Received | None]:
+def broken_by(play: Executor, connection: Connection, end: int) -> Generator[Wish, None, Received | None]:
     """What breaks a silence that lasts until ``end``: the first packet that no optional step takes."""
     while connection.segments and connection.segments[0].t <= end:
         if not (yield from take_optional(play, connection)):

@@ -103,7 +103,7 @@ class Runner:
         """One attempt at each case; returns those that want another."""
         again: list[Case] = []
         places = asyncio.Semaphore(jobs)
-        tasks: set[asyncio.Task[None]] = set()
+        tasks: list[asyncio.Task[None]] = []
 
         async def attempt_one(case: Case, bed: Bed) -> None:
             try:
@@ -126,11 +126,8 @@ class Runner:
                 break
             if self._begun is not None:
                 self._begun(case.id)
-            task = asyncio.create_task(attempt_one(case, bed))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        if tasks:
-            await asyncio.gather(*tasks)
+            tasks.append(asyncio.create_task(attempt_one(case, bed)))
+        await asyncio.gather(*tasks)
         return [] if self._stopping else again
 
     async def _quiet(self) -> None:
@@ -160,6 +157,12 @@ class Runner:
 
     async def _attempt(self, case: Case, bed: Bed, attempt: int) -> CaseResult | None:
         """Play the case once; None if it should be tried again."""
+        try:
+            return await self._play(case, bed, attempt)
+        except Exception as error:  # what breaks around a case costs this case, and no other
+            return self._without_trace(case, Verdict.ERROR, f"the test bed broke: {type(error).__name__}: {error}")
+
+    async def _play(self, case: Case, bed: Bed, attempt: int) -> CaseResult | None:
         started = time.monotonic()
         run = CaseRun(case, bed, Random(f"{self._options.seed} {case.id} {attempt}"))
         self._running.add(run)

@@ -28,7 +28,7 @@ from conformance.report.json_lines import JsonLines
 from conformance.report.junit import write_junit
 from conformance.report.records import Run, Summary
 from conformance.report.tap import write_tap
-from conformance.result import CaseResult, Verdict
+from conformance.result import CaseResult, Failure, Verdict
 from conformance.sut import registry
 from conformance.sut.base import Sut
 from conformance.wire.segment import Family
@@ -156,6 +156,8 @@ class _Session:
                     lines.broken(error)
             console.start(len(self.cases), facts.suts)
             asyncio.run(self._play(seed, self._taker(console, lines), console))
+            if not self.signal:
+                self._account(self._taker(console, lines))
             seconds = time.monotonic() - started
             summary = Summary.of(self.results, self.suite.errors, seconds, bool(self.signal))
             if lines:
@@ -187,6 +189,14 @@ class _Session:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+    def _account(self, take: Callable[[CaseResult], None]) -> None:
+        """Each case that was to run has a result; one that was lost is the tester's mistake, and shows."""
+        done = {result.case.id for result in self.results}
+        for case in self.cases:
+            if case.id not in done:
+                failure = Failure(case.file, 1, case.title, "the tester lost this case run")
+                take(CaseResult(case, self.sut.name, Verdict.ERROR, 0.0, failure=failure))
 
     def _taker(self, console: Console, lines: JsonLines | None) -> Callable[[CaseResult], None]:
         """What is done with a result as soon as it is there, so that a run that is killed keeps it."""

@@ -31,7 +31,7 @@ class Variables:
     def fits(self, num: Num, actual: int, modulus: int = 1 << 32) -> bool:
         """Is ``actual`` what ``num`` says, modulo ``modulus``? A variable without a value takes it, for the time being."""
         if isinstance(num, Exact):
-            return (actual - num.value) % modulus == 0
+            return actual == num.value or (actual - num.value) % modulus == 0
         if isinstance(num, AnyValue):
             return True
         if isinstance(num, Range):

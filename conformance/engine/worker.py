@@ -25,7 +25,9 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,6 +79,7 @@ def _play(sut: Sut, root: Path, files: Sequence[Path], out: BinaryIO) -> None:
     if expectations.errors:
         out.write(_line({"fault": "\n".join(map(str, expectations.errors))}))
         return
+    sys.setswitchinterval(0.0005)
     asyncio.run(_serve(sut, load_suite(root, files), expectations, out))
 
 
@@ -111,25 +114,26 @@ def _wanted(ids: list[str], cases: dict[str, Case], say: _Say) -> list[Case]:
 def _taker(say: _Say, expectations: Expectations, suite: Suite) -> Callable[[CaseResult], None]:
     """What is done with a result as soon as it is there."""
     texts = {requirement.id: requirement.text for requirement in suite.register}
+    loop = asyncio.get_running_loop()
+    drawer = ThreadPoolExecutor(1)
 
     def again(result: CaseResult) -> str:
         return f"conformance run --cases {shlex.quote(os.path.relpath(suite.root))} -k {shlex.quote(result.case.id)}"
+
+    def answer(result: CaseResult, ladder: str = "") -> None:
+        reason = result.failure.reason if result.failure else ""
+        record = asdict(CaseRecord.of(result))
+        say({"id": result.case.id, "judgement": judge(result), "reason": reason, "ladder": ladder, "record": record})
 
     def take(result: CaseResult) -> None:
         entry = expectations.lookup(result.case.id)
         result.expected = result.verdict == entry.verdict if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
         result.explanation = entry.reason if entry else ""
-        judgement = judge(result)
-        drawn = result.failure is not None and judgement is not Judgement.SKIPPED
-        say(
-            {
-                "id": result.case.id,
-                "judgement": judgement,
-                "reason": result.failure.reason if result.failure else "",
-                "ladder": ladder_text(result, texts, command=again) if drawn else "",
-                "record": asdict(CaseRecord.of(result)),
-            }
-        )
+        if result.expected or result.failure is None:
+            answer(result)
+        else:  # drawing takes milliseconds, in which this thread must not stop
+            drawing = loop.run_in_executor(drawer, partial(ladder_text, result, texts, command=again))
+            drawing.add_done_callback(lambda done: answer(result, done.result()))
 
     return take
 
