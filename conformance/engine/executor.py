@@ -13,7 +13,17 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from random import Random
 
 from conformance.case.case import MS, Case
-from conformance.case.steps import AnyOrderStep, EitherStep, InjectIcmpStep, InjectStep, OptionalStep, RepeatStep, StartStep, Step
+from conformance.case.steps import (
+    AnyOrderStep,
+    EitherStep,
+    ExpectStep,
+    InjectIcmpStep,
+    InjectStep,
+    OptionalStep,
+    RepeatStep,
+    StartStep,
+    Step,
+)
 from conformance.engine.connections import Connection, Connections
 from conformance.engine.events import (
     Action,
@@ -32,6 +42,7 @@ from conformance.engine.events import (
 )  # fmt: skip
 from conformance.engine.outgoing import OutgoingSegment
 from conformance.engine.play import HANDLERS
+from conformance.engine.quick import quick
 from conformance.engine.sockets import Sockets
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Variables
@@ -88,6 +99,8 @@ class Executor:
         self._indexes = {id(step): index for index, step in enumerate(self._steps)}
         self.prepared = self._prepare()
         """What the case will send, by the identity of the step."""
+        self.quick = {id(step): found for step in self._steps if isinstance(step, ExpectStep) and (found := quick(step))}
+        """The expectations that can be compared quickly, by the identity of the step."""
         self.now = 0
         self._base: int | Sent = 0
         self.ready = 0

@@ -176,9 +176,10 @@ def _data(play: Executor, arguments: tuple[Argument, ...]) -> tuple[Argument, ..
 
 def _returned(play: Executor, step: Step, number: int) -> Generator[Wish, None, tuple[int, Outcome]]:
     while number not in play.results:
-        deadline = deadline_of(play, step) if isinstance(step, FinishStep) else play.ready + play.case.timeout
+        # A caller that has been woken may still wait for a processor; how long it did comes with its outcome.
+        blocks = isinstance(step, FinishStep)
+        deadline = deadline_of(play, step) + play.case.tolerance if blocks else play.calls[number].t + play.case.timeout
         if play.now >= deadline:
-            blocks = isinstance(step, FinishStep)
             reason = f"the call still blocks after {duration_text(deadline - play.base)}" if blocks else "the call never returned"
             verdict = Verdict.FAIL if blocks else Verdict.ERROR
             raise play.stop(step, reason, verdict=verdict, expected=step.source.text, actual="no return")

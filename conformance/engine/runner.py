@@ -7,6 +7,7 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
@@ -84,6 +85,8 @@ class Runner:
         order = sorted(cases, key=_waits, reverse=True)
         if self._options.shuffle:
             Random(self._options.seed).shuffle(order)
+        # All test beds first, side by side: to make one takes this process tens of milliseconds, which would make cases late.
+        await asyncio.gather(*(self._bed(case) for case in {_key(case): case for case in order}.values()))
         again = await self._round(order, self._options.jobs, attempt=1)
         for attempt in range(2, ATTEMPTS + 1):
             # What could not be judged may have had too much company.
@@ -94,10 +97,11 @@ class Runner:
         for run in list(self._running):
             run.close()
         self._running.clear()
-        for bed in self._beds.values():
-            if bed.done() and not bed.cancelled() and bed.exception() is None:
-                bed.result().close()
+        beds = [bed.result() for bed in self._beds.values() if bed.done() and not bed.cancelled() and bed.exception() is None]
         self._beds.clear()
+        if beds:  # the kernel lets each wait for a grace period, and all for the same one
+            with ThreadPoolExecutor(len(beds)) as pool:
+                list(pool.map(lambda bed: bed.close(), beds))
 
     async def _round(self, cases: Sequence[Case], jobs: int, attempt: int) -> list[Case]:
         """One attempt at each case; returns those that want another."""
@@ -144,7 +148,7 @@ class Runner:
         lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(case.config)
         if lack is not None:
             return self._without_trace(case, Verdict.SKIPPED, lack)
-        key = tuple(sorted(case.config.items()))
+        key = _key(case)
         if key not in self._beds:
             self._beds[key] = asyncio.create_task(asyncio.to_thread(self._sut.bed, case.config))
         try:
@@ -192,6 +196,11 @@ class Runner:
                 for run in list(self._running):
                     run.tell(Stalled(now, now - due))
                 due = now
+
+
+def _key(case: Case) -> tuple[tuple[str, object], ...]:
+    """Cases of which this is the same share a test bed."""
+    return tuple(sorted(case.config.items()))
 
 
 def _waits(case: Case) -> int:

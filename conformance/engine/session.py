@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from hashlib import sha256
 from pathlib import Path
 
 from conformance.capture.pcapng import write_pcapng
@@ -24,6 +25,7 @@ from conformance.engine.executor import flatten
 from conformance.engine.runner import Runner, RunnerOptions
 from conformance.engine.selection import SelectionError, selector
 from conformance.report.console import Console
+from conformance.report.files import unwritable
 from conformance.report.json_lines import JsonLines
 from conformance.report.junit import write_junit
 from conformance.report.records import Run, Summary
@@ -34,6 +36,10 @@ from conformance.sut.base import Sut
 from conformance.wire.segment import Family
 
 __all__ = ["Exit", "Request", "UsageError", "run", "select"]
+
+
+_LONGEST_NAME = 200
+"""Octets of a capture's name; file systems take 255, with the suffix."""
 
 
 class Exit(IntEnum):
@@ -96,8 +102,7 @@ def select(suite: Suite, request: Request) -> list[Case]:
 
 def run(request: Request) -> int:
     """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
-    if request.sut not in registry.SUTS:
-        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
+    _check(request)
     suite = load_suite(request.cases, request.paths, families=request.families)
     cases = select(suite, request)
     file = _expectations_file(request, suite)
@@ -109,6 +114,28 @@ def run(request: Request) -> int:
         return _Session(request, suite, cases, expectations, shown, sut).play()
     finally:
         sut.close()
+
+
+def _check(request: Request) -> None:
+    """Say what cannot be before anything runs, and not when everything has."""
+    if request.sut not in registry.SUTS:
+        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
+    if request.states not in registry.STATE_SOURCES:
+        raise UsageError(f"there is no source of states {request.states!r}: {', '.join(registry.STATE_SOURCES)}")
+    for path in (request.cases, *request.paths):
+        if not path.exists():
+            raise UsageError(f"there is no {path}: a case file or a folder with cases is expected")
+    reports = [("--json", request.json), ("--junit", request.junit), ("--tap", request.tap)]
+    if sum(path == "-" for _, path in reports) > 1:
+        raise UsageError("only one report can go to standard output")
+    for option, path in reports:
+        if path not in (None, "-") and (reason := unwritable(path, in_place=option == "--json")):
+            raise UsageError(f"{option} {path} cannot be written: {reason}")
+    if request.captures:
+        try:
+            request.captures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--captures {request.captures} cannot be made: {error.strerror}") from None
 
 
 def _expectations_file(request: Request, suite: Suite) -> Path | None:
@@ -216,13 +243,21 @@ class _Session:
 
     def _write_capture(self, folder: Path, result: CaseResult) -> Path:
         case = result.case
-        path = folder / (re.sub(r"[^\w\-.,=/\[\]]", "_", case.id) + ".pcapng")
+        path = folder / _file_name(case.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         labels = {index: f"line {step.source.line}: {step.source.text}" for index, step in enumerate(flatten(case.steps))}
         reason = result.failure.reason if result.failure else ""
         offset = time.time_ns() - time.monotonic_ns()
         write_pcapng(path, result.trace, case.id, verdict=result.verdict, reason=reason, labels=labels, epoch_offset_ns=offset)
         return path
+
+
+def _file_name(case_id: str) -> str:
+    """Where a case's capture goes. An id that no file system takes as a name is cut, and ends in what tells it from others."""
+    folder, slash, name = re.sub(r"[^\w\-.,=/\[\]]", "_", case_id).rpartition("/")
+    if len(name.encode()) > _LONGEST_NAME:
+        name = name.encode()[:_LONGEST_NAME].decode(errors="ignore") + "…" + sha256(case_id.encode()).hexdigest()[:12]
+    return f"{folder}{slash}{name}.pcapng"
 
 
 def _exit(results: Sequence[CaseResult], broken: Sequence[CaseError]) -> Exit:

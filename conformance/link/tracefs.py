@@ -84,7 +84,7 @@ def _started(pid: int) -> str | None:
 def _remove_stale(root: int) -> None:
     instances = os.open("instances", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
-        for name in os.listdir(instances):  # noqa: PTH208  (pathlib knows no descriptors)
+        for name in os.listdir(instances):
             owner = re.fullmatch(rf"{_PREFIX}(\d+)-(\d+)", name)
             if owner and _started(int(owner[1])) != owner[2]:
                 with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from conformance.link.packet_ring import PacketRing
 __all__ = ["PEER_MAC", "SUT_MAC", "Addressing", "VethPair", "write_sysctl"]
 
 SUT_MAC, PEER_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+_IPV6_MTU = 1280
 _SIOCETHTOOL = 0x8946
 _OFFLOADS_OFF = (0x15, 0x17, 0x19, 0x1F, 0x25, 0x2C)
 """linux/ethtool.h: the commands that set rx checksums, tx checksums, scatter-gather, TSO, GSO, GRO."""
@@ -101,6 +102,8 @@ class VethPair:
             netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
             netlink.link("set", index=index, state="up")
             for net in ADDRESSING:
+                if net.family == socket.AF_INET6 and mtu < _IPV6_MTU:
+                    continue  # the kernel takes IPv6 off such a device
                 netlink.addr("add", index=index, address=net.sut, prefixlen=net.prefix, family=net.family)
                 netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", family=net.family)
                 netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=net.family)

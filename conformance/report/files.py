@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["write_report"]
+__all__ = ["unwritable", "write_report"]
 
 
 def write_report(path: str | os.PathLike[str], text: str) -> None:
@@ -25,3 +25,17 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def unwritable(path: str | os.PathLike[str], *, in_place: bool = False) -> str | None:
+    """Why nothing can be written to ``path``, as far as can be told beforehand; None if nothing speaks against it.
+
+    ``in_place`` is for a file that is written as it grows, and not replaced by :func:`write_report`.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        return "it is a folder"
+    if not target.parent.is_dir():
+        return f"there is no folder {target.parent}"
+    place = target if target.exists() and (in_place or not target.is_file()) else target.parent
+    return None if os.access(place, os.W_OK) else f"{place} is not writable"

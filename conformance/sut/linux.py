@@ -10,6 +10,8 @@ import platform
 import socket
 from collections.abc import Mapping, Sequence
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from conformance.link.errors import EnvironmentFault
 from conformance.link.veth import ADDRESSING, PEER_MAC, SUT_MAC, VethPair, write_sysctl
 from conformance.result import SutFacts
@@ -131,7 +133,7 @@ class LinuxBed:
         assert isinstance(mtu, int)
         try:
             self._pair = VethPair(mtu)
-        except (OSError, EnvironmentFault) as error:
+        except (OSError, NetlinkError) as error:
             raise EnvironmentFault(f"a network namespace with a veth pair cannot be made: {error}") from error
         self._listening: asyncio.AbstractEventLoop | None = None
         self._disturbances: list[str] = []
@@ -167,9 +169,12 @@ class LinuxBed:
             elif kind == b"\x86\xdd":
                 site = sites.get(frame[22:38] if outgoing else frame[38:54])
             else:
-                continue
+                site = None
             if site is not None and site.bed is self:
                 site.events.frame(t, frame, outgoing)
+            elif outgoing:  # a case may send from any address: it knows its own frame
+                for site in {site for site in sites.values() if site.bed is self}:
+                    site.events.frame(t, frame, outgoing)
 
     def disturbances(self) -> list[str]:
         """All that has made traces of this bed worthless so far; it only grows."""

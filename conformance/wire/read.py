@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TypeVar
 
 from conformance.wire.checksum import pseudo_sum, verify
 from conformance.wire.headers import Icmp4Header, Icmp6Header, Ip6Header, UnpackError
@@ -22,6 +22,7 @@ __all__ = ["read_frame", "read_ip"]
 _TCP, _ICMP4, _ICMP6 = 6, 1, 58
 _FRAGMENT_BITS = 0x3FFF
 """IPv4's more-fragments flag and fragment offset."""
+_DF = 0x4000
 _IP6_HEADER = 40
 _IPV4_FIELDS = struct.Struct(">BBHHHBBH4s4s").unpack_from
 _TCP_FIELDS = struct.Struct(">HHIIBBHHH").unpack_from
@@ -29,22 +30,8 @@ _TCP_FIELDS = struct.Struct(">HHIIBBHHH").unpack_from
 take 9 µs where this takes one."""
 
 
-class _Datagram(NamedTuple):
-    """What the IP header says, and what it carries."""
-
-    family: Family
-    src: bytes
-    dst: bytes
-    protocol: int
-    ttl: int
-    tos: int
-    ip_id: int
-    df: bool
-    checksum_ok: bool
-    data: bytes
-
-
-_Reader = Callable[[bytes], _Datagram]
+_Reader = Callable[[bytes], Packet]
+_AnyIcmp = TypeVar("_AnyIcmp", Icmp4Header, Icmp6Header)
 
 
 def read_frame(frame: bytes) -> Packet:
@@ -64,19 +51,32 @@ def read_ip(packet: bytes) -> Packet:
 
 
 def _read(reader: _Reader, packet: bytes, frame: bytes) -> Packet:
-    layer = "IP"
     try:
-        datagram = reader(packet)
-        layer, transport = _TRANSPORTS.get((datagram.family, datagram.protocol), ("IP", _other))
-        return transport(datagram)
+        return reader(packet)
+    except _TcpError as error:
+        return Unreadable(f"TCP: {error}", frame)
+    except _IcmpError as error:
+        return Unreadable(f"{error.layer}: {error}", frame)
     except UnpackError as error:
-        return Unreadable(f"{layer}: {error}", frame)
+        return Unreadable(f"IP: {error}", frame)
+
+
+class _TcpError(UnpackError):  # type: ignore[misc]
+    """What is wrong is above IP."""
+
+
+class _IcmpError(UnpackError):  # type: ignore[misc]
+    """The same for ICMP or ICMPv6, whichever ``layer`` says."""
+
+    def __init__(self, layer: str, reason: str) -> None:
+        super().__init__(reason)
+        self.layer = layer
 
 
 # The network layer ----------------------------------------------------------------------------------------------------
 
 
-def _ipv4(packet: bytes) -> _Datagram:
+def _ipv4(packet: bytes) -> Packet:
     """RFC 791, section 3.1."""
     if len(packet) < 20:
         raise UnpackError(f"header cut off after {len(packet)} octets")
@@ -90,11 +90,15 @@ def _ipv4(packet: bytes) -> _Datagram:
         raise UnpackError(f"total length {length}, with a header of {size} and {len(packet)} octets there")
     if fragment & _FRAGMENT_BITS:
         raise UnpackError("fragment")
-    df = bool(fragment & 0x4000)
-    return _Datagram(Family.IPV4, src, dst, protocol, ttl, tos, ip_id, df, verify(packet[:size]), packet[size:length])
+    checksum_ok, data = verify(packet[:size]), packet[size:length]
+    if protocol == _TCP:
+        return _tcp(Family.IPV4, src, dst, ttl, tos, ip_id, bool(fragment & _DF), checksum_ok, data)
+    if protocol == _ICMP4:
+        return _icmp4(src, dst, ttl, data)
+    raise UnpackError(f"protocol {protocol}")
 
 
-def _ipv6(packet: bytes) -> _Datagram:
+def _ipv6(packet: bytes) -> Packet:
     """RFC 8200, section 3. A fragment header around a whole packet (RFC 6946) is skipped like other extension headers."""
     ip = Ip6Header(packet)
     if ip.v != 6:
@@ -103,24 +107,29 @@ def _ipv6(packet: bytes) -> _Datagram:
         raise UnpackError(f"payload length {ip.plen}, with {len(packet) - _IP6_HEADER} octets there")
     if ip.offset or ip.mf:
         raise UnpackError("fragment")
-    return _Datagram(Family.IPV6, ip.src, ip.dst, ip.p, ip.hlim, ip.fc, 0, False, True, ip.data)
+    if ip.p == _TCP:
+        return _tcp(Family.IPV6, ip.src, ip.dst, ip.hlim, ip.fc, 0, False, True, ip.data)
+    if ip.p == _ICMP6:
+        return _icmp6(ip.src, ip.dst, ip.hlim, ip.data)
+    raise UnpackError(f"protocol {ip.p}")
 
 
 # The transport layer --------------------------------------------------------------------------------------------------
 
 
-def _tcp(ip: _Datagram) -> Segment:
+def _tcp(
+    family: Family, src: bytes, dst: bytes, ttl: int, tos: int, ip_id: int, df: bool, ip_checksum_ok: bool, data: bytes
+) -> Segment:  # fmt: skip
     """RFC 9293, section 3.1."""
-    family, src, dst, _, ttl, tos, ip_id, df, ip_checksum_ok, data = ip
     size = len(data)
     if size < 20:
-        raise UnpackError(f"header cut off after {size} octets")
+        raise _TcpError(f"header cut off after {size} octets")
     sport, dport, seq, ack, offset_reserved, flags, window, _, urgent = _TCP_FIELDS(data)
     offset = (offset_reserved >> 4) * 4
     if offset < 20:
-        raise UnpackError(f"data offset of {offset} octets")
+        raise _TcpError(f"data offset of {offset} octets")
     if offset > size:
-        raise UnpackError(f"data offset of {offset} octets in a segment of {size}")
+        raise _TcpError(f"data offset of {offset} octets in a segment of {size}")
     options = parse_options(data[20:offset]) if offset > 20 else ()
     checksum_ok = verify(data, pseudo_sum(src, dst, _TCP, size))
     return Segment(
@@ -129,39 +138,40 @@ def _tcp(ip: _Datagram) -> Segment:
     )  # fmt: skip
 
 
-def _icmp4(ip: _Datagram) -> Icmp:
+def _icmp4(src: bytes, dst: bytes, ttl: int, data: bytes) -> Icmp:
     """RFC 792; the MTU is RFC 1191's."""
-    icmp = Icmp4Header(ip.data)
-    return _icmp(ip, icmp, mtu=0xFFFF if (icmp.type, icmp.code) == (3, 4) else 0, checksum_ok=verify(ip.data))
+    header = _icmp_header("ICMP", Icmp4Header, data)
+    mtu = 0xFFFF if (header.type, header.code) == (3, 4) else 0
+    return _icmp(Family.IPV4, src, dst, ttl, header, mtu, verify(data), data)
 
 
-def _icmp6(ip: _Datagram) -> Icmp:
+def _icmp6(src: bytes, dst: bytes, ttl: int, data: bytes) -> Icmp:
     """RFC 4443, section 2.1; unlike ICMP's, its checksum covers a pseudo header."""
-    icmp = Icmp6Header(ip.data)
-    checksum_ok = verify(ip.data, pseudo_sum(ip.src, ip.dst, _ICMP6, len(ip.data)))
-    return _icmp(ip, icmp, mtu=0xFFFF_FFFF if icmp.type == 2 else 0, checksum_ok=checksum_ok)
+    header = _icmp_header("ICMPv6", Icmp6Header, data)
+    checksum_ok = verify(data, pseudo_sum(src, dst, _ICMP6, len(data)))
+    return _icmp(Family.IPV6, src, dst, ttl, header, 0xFFFF_FFFF if header.type == 2 else 0, checksum_ok, data)
 
 
-def _icmp(ip: _Datagram, icmp: Icmp4Header | Icmp6Header, mtu: int, checksum_ok: bool) -> Icmp:
+def _icmp_header(layer: str, read: type[_AnyIcmp], data: bytes) -> _AnyIcmp:
+    try:
+        header = read(data)
+    except UnpackError as error:
+        raise _IcmpError(layer, str(error)) from None
+    if len(data) < 8:
+        raise _IcmpError(layer, f"header cut off after {len(data)} octets")
+    return header
+
+
+def _icmp(
+    family: Family, src: bytes, dst: bytes, ttl: int, header: Icmp4Header | Icmp6Header, mtu: int, checksum_ok: bool, data: bytes
+) -> Icmp:
     """What the two have in common. ``mtu`` masks the MTU out of the header's second word."""
-    if len(ip.data) < 8:
-        raise UnpackError(f"header cut off after {len(ip.data)} octets")
-    body = ip.data[8:]
+    body = data[8:]
     return Icmp(
-        ip.family, ip.src, ip.dst, icmp.type, icmp.code, int.from_bytes(ip.data[4:8], "big") & mtu, body,
-        quote_of(body) if quotes(ip.family, icmp.type) else None, checksum_ok, ip.ttl,
+        family, src, dst, header.type, header.code, int.from_bytes(data[4:8], "big") & mtu, body,
+        quote_of(body) if quotes(family, header.type) else None, checksum_ok, ttl,
     )  # fmt: skip
-
-
-def _other(ip: _Datagram) -> Packet:
-    raise UnpackError(f"protocol {ip.protocol}")
 
 
 _BY_ETHERTYPE = {b"\x08\x00": _ipv4, b"\x86\xdd": _ipv6}
 _BY_VERSION = {4: _ipv4, 6: _ipv6}
-_TRANSPORTS: dict[tuple[Family, int], tuple[str, Callable[[_Datagram], Packet]]] = {
-    (Family.IPV4, _TCP): ("TCP", _tcp),
-    (Family.IPV6, _TCP): ("TCP", _tcp),
-    (Family.IPV4, _ICMP4): ("ICMP", _icmp4),
-    (Family.IPV6, _ICMP6): ("ICMPv6", _icmp6),
-}
