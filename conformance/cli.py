@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +32,9 @@ Keyword = Annotated[
 ]
 Families = Annotated[str, typer.Option("--family", metavar="LIST", help="Address families: ipv4,ipv6.")]
 SutName = Annotated[str, typer.Option("--sut", metavar="NAME", help="The stack under test; `conformance suts` lists them.")]
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk does in the middle of a run."""
 
 
 @app.callback(invoke_without_command=True)
@@ -160,8 +166,15 @@ def _families(text: str) -> tuple[Any, ...]:
 
 def main() -> None:
     """The entry point: mistakes in what was asked for, and in the machine, are a line on standard error and a status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without arrows gets question marks, not a traceback
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # whoever read the output has gone; typer's status would say: violations
+            sys.exit(128 + signal.SIGPIPE)
+        raise
     except Exception as error:
         status = _status(error)
         if status is None:
@@ -176,6 +189,6 @@ def _status(error: Exception) -> int | None:
     from conformance.engine.selection import SelectionError
     from conformance.link.errors import EnvironmentFault
 
-    if isinstance(error, EnvironmentFault):
+    if isinstance(error, EnvironmentFault) or (isinstance(error, OSError) and error.errno in _MACHINE):
         return 3
     return 2 if isinstance(error, CaseError | SelectionError) or type(error).__name__ == "UsageError" else None

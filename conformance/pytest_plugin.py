@@ -193,6 +193,8 @@ class CaseItem(pytest.Item):
             failure = (self.answer.record or {}).get("failure") or {}
             shown.reprcrash.path, shown.reprcrash.lineno = str(self.path), failure.get("line", 1)
             shown.reprcrash.message = self.answer.reason
+        if self.config.getoption("tbstyle") == "line":
+            shown.reprtraceback.reprentries = []
         return shown
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -55,6 +55,10 @@ class Expectation:
         """Is it about this case?"""
         return self._pattern.fullmatch(case_id) is not None
 
+    def foretells(self, verdict: str, step: str) -> bool:
+        """Is this how a case ends that got ``verdict`` at ``step``? An entry that names no step means any."""
+        return verdict == self.verdict and (not self.step or self.step.split() == step.split())
+
 
 @dataclass(frozen=True, slots=True)
 class Expectations:

@@ -158,5 +158,8 @@ class CaseRun:
     def _tick(self) -> None:
         self._timer = self._wake = None
         now = time.monotonic_ns()
-        self.site.pump()  # everything that came before now is told before the executor hears that it is now
+        try:
+            self.site.pump()  # everything that came before now is told before the executor hears that it is now
+        except Exception as error:
+            self.executor.broke(error)
         self._tell(Tick(now))

@@ -47,7 +47,7 @@ from conformance.engine.sockets import Sockets
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Variables
 from conformance.result import Failure, Verdict
-from conformance.sut.base import Outcome, Places
+from conformance.sut.base import Outcome, Places, SutFault
 from conformance.trace import Called, Note, Received, Sent, StateChanged, Trace
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Icmp
@@ -184,9 +184,11 @@ class Executor:
         self.calls[number].t = t
 
     def broke(self, error: Exception) -> None:
-        """The tester made a mistake: nothing can be said of the SUT."""
+        """The tester made a mistake, or the SUT's program broke: nothing can be said of the SUT."""
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"the tester broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+        if isinstance(error, SutFault):
+            reason = str(error)
         self._end(Verdict.ERROR, Failure(self.case.file, 1, self.case.title, reason))
 
     # What the steps use -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from conformance.trace import Endpoints
 from conformance.wire.segment import SYN, Family
 from conformance.wire.template import Bound, Template, build
 
-__all__ = ["OutgoingSegment"]
+__all__ = ["OutgoingSegment", "template_of"]
 
 
 def _template(
@@ -25,8 +25,23 @@ def _template(
     return build(spec), slots
 
 
-_plain_template = lru_cache(maxsize=4096)(_template)
+_plain_template = lru_cache(maxsize=16384)(_template)
 """Most segments stand in many case runs, and preambles in most."""
+
+
+def template_of(family: Family, pattern: SegmentPattern, fields: Mapping[str, object]) -> tuple[Template, tuple[SlotValue, ...], bool]:
+    """The template of a segment to send, the numbers it leaves open, and whether its data is in it. ValueError: there can be none."""
+    payload = pattern.data
+    if payload is None and isinstance(pattern.seq, Exact) and isinstance(pattern.length, Exact):
+        payload = _data(pattern, pattern.seq.value, pattern.length.value)
+    make = _template if fields else _plain_template
+    template, slots = make(family, pattern, payload or b"", fields or None)
+    return template, slots, payload is not None
+
+
+def _data(pattern: SegmentPattern, seq: int, length: int) -> bytes:
+    """The stream's octets for a segment of this length; a SYN takes the number before its data."""
+    return stream(seq - 1 + bool(pattern.flags.value & SYN), length)
 
 
 class OutgoingSegment:
@@ -35,12 +50,7 @@ class OutgoingSegment:
     def __init__(self, pattern: SegmentPattern, fields: Mapping[str, object], places: Places, *, from_sut: bool = False) -> None:
         """``from_sut`` makes a segment as the SUT would have sent it, for ICMP to quote. ValueError: there can be no such packet."""
         self._pattern, self._fields, self._places, self._from_sut = pattern, fields, places, from_sut
-        payload = pattern.data
-        if payload is None and isinstance(pattern.seq, Exact) and isinstance(pattern.length, Exact):
-            payload = self._stream(pattern.seq.value, pattern.length.value)
-        self._payload_known = payload is not None
-        make = _template if fields else _plain_template
-        self._template, self._slots = make(places.family, pattern, payload or b"", fields or None)
+        self._template, self._slots, self._payload_known = template_of(places.family, pattern, fields)
         self._bound: Bound | None = None
         self._bound_to: Endpoints | None = None
         self._bound_port = 0
@@ -68,11 +78,8 @@ class OutgoingSegment:
         seq = variables.value(pattern.seq)
         ack = 0 if pattern.ack is None else variables.value(pattern.ack) + other
         values = [variables.value(slot.num) + (other if slot.relative else 0) for slot in self._slots]
-        payload = None if self._payload_known else self._stream(seq, variables.value(pattern.length))
+        payload = None if self._payload_known else _data(pattern, seq, variables.value(pattern.length))
         return bound.render(seq + own, ack, values, _late(pattern.win, variables), _late(pattern.urg, variables), payload)
-
-    def _stream(self, seq: int, length: int) -> bytes:
-        return stream(seq - 1 + bool(self._pattern.flags.value & SYN), length)
 
     def _host(self, field: str, default: bytes) -> bytes:
         name = self._fields.get(field)

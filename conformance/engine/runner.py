@@ -155,6 +155,8 @@ class Runner:
             return await asyncio.shield(self._beds[key])
         except (SutFault, EnvironmentFault, OSError) as error:
             return self._without_trace(case, Verdict.ERROR, str(error))
+        except Exception as error:  # a mistake in making a bed costs the cases that want it, and no others
+            return self._without_trace(case, Verdict.ERROR, f"the test bed cannot be made: {type(error).__name__}: {error}")
 
     def _without_trace(self, case: Case, verdict: Verdict, reason: str) -> CaseResult:
         return CaseResult(case, self._sut.name, verdict, 0.0, failure=Failure(case.file, 1, case.title, reason))

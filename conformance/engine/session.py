@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations, load_expectations
 from conformance.case.loader import Suite, load_suite
 from conformance.engine.executor import flatten
+from conformance.engine.ready import build_packets
 from conformance.engine.runner import Runner, RunnerOptions
 from conformance.engine.selection import SelectionError, selector
 from conformance.report.console import Console
@@ -29,6 +31,7 @@ from conformance.report.files import unwritable
 from conformance.report.json_lines import JsonLines
 from conformance.report.junit import write_junit
 from conformance.report.records import Run, Summary
+from conformance.report.safe_text import printable
 from conformance.report.tap import write_tap
 from conformance.result import CaseResult, Failure, Verdict
 from conformance.sut import registry
@@ -104,10 +107,14 @@ def run(request: Request) -> int:
     """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
     _check(request)
     suite = load_suite(request.cases, request.paths, families=request.families)
-    cases = select(suite, request)
+    cases, unbuildable = build_packets(select(suite, request))
+    suite.errors += unbuildable
     file = _expectations_file(request, suite)
     expectations = load_expectations(file) if file else Expectations()
     suite.errors += expectations.errors
+    if not request.paths and set(request.families) == set(Family) and not suite.errors:
+        for entry in expectations.unused(case.id for case in suite.cases):
+            print(f"conformance: {entry.file}:{entry.line}: no case is called {printable(entry.case)}", file=sys.stderr)
     shown = {request.sut: os.path.relpath(file)} if file else {}
     sut = registry.make(request.sut, request.states)
     try:
@@ -128,9 +135,9 @@ def _check(request: Request) -> None:
     reports = [("--json", request.json), ("--junit", request.junit), ("--tap", request.tap)]
     if sum(path == "-" for _, path in reports) > 1:
         raise UsageError("only one report can go to standard output")
-    for option, path in reports:
-        if path not in (None, "-") and (reason := unwritable(path, in_place=option == "--json")):
-            raise UsageError(f"{option} {path} cannot be written: {reason}")
+    for option, report in reports:
+        if report not in (None, "-") and (reason := unwritable(str(report), in_place=option == "--json")):
+            raise UsageError(f"{option} {report} cannot be written: {reason}")
     if request.captures:
         try:
             request.captures.mkdir(parents=True, exist_ok=True)
@@ -171,7 +178,10 @@ class _Session:
         quiet = "-" in (request.json, request.junit, request.tap)
         # Standard output belongs to the report that was sent there.
         console = Console(
-            sys.stderr if quiet else sys.stdout, limit=None if request.every_failure else 5, expectations=self.expectations_files
+            sys.stderr if quiet else sys.stdout,
+            limit=None if request.every_failure else 5,
+            command=self._again,
+            expectations=self.expectations_files,
         )
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
@@ -186,7 +196,7 @@ class _Session:
             if not self.signal:
                 self._account(self._taker(console, lines))
             seconds = time.monotonic() - started
-            summary = Summary.of(self.results, self.suite.errors, seconds, bool(self.signal))
+            summary = Summary.of(self.results, {error.file for error in self.suite.errors}, seconds, bool(self.signal))
             if lines:
                 lines.finish(summary)
         if request.junit:
@@ -217,6 +227,17 @@ class _Session:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
+    def _again(self, result: CaseResult) -> str:
+        """The command that runs this case alone."""
+        words = ["conformance", "run"]
+        if self.request.cases != Path("cases"):
+            words += ["--cases", str(self.request.cases)]
+        if self.request.sut != "linux":
+            words += ["--sut", self.request.sut]
+        if "slow" in result.case.tags:
+            words.append("--slow")
+        return shlex.join([*words, "-k", result.case.id])
+
     def _account(self, take: Callable[[CaseResult], None]) -> None:
         """Each case that was to run has a result; one that was lost is the tester's mistake, and shows."""
         done = {result.case.id for result in self.results}
@@ -230,7 +251,8 @@ class _Session:
 
         def take(result: CaseResult) -> None:
             entry = self.expectations.lookup(result.case.id)
-            result.expected = result.verdict == entry.verdict if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
+            step = result.failure.step if result.failure else ""
+            result.expected = entry.foretells(result.verdict, step) if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
             result.explanation = entry.reason if entry else ""
             if self.request.captures and result.trace.events:
                 result.capture = str(self._write_capture(self.request.captures, result))

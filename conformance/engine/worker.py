@@ -7,8 +7,8 @@ may come while others are played. For each id it writes a line of JSON when its 
 ``id``          the id that was asked for
 ``judgement``   one of :class:`conformance.report.judgement.Judgement`
 ``reason``      why it does not pass, in a sentence
-``ladder``      the exchange and what was expected, drawn as text, if there is more to see than the reason
-``record``      the :class:`conformance.report.records.CaseRecord`, or null if the files hold no such case any more
+``ladder``      the exchange and what was expected instead, drawn as text, if the verdict is not the expected one
+``record``      the :class:`conformance.report.records.CaseRecord`, or null if the case was not played
 ==============  ==============================================================================================================
 
 or once, instead of everything else, ``{"fault": why this machine cannot play cases}``. It ends when standard input does.
@@ -24,16 +24,15 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from conformance.case.case import Case
 from conformance.case.expectations import Expectations, load_expectations
 from conformance.case.loader import Suite, load_suite
+from conformance.engine.ready import build_packets
 from conformance.engine.runner import Runner, RunnerOptions
 from conformance.link.errors import EnvironmentFault
 from conformance.report.judgement import Judgement, judge
@@ -48,8 +47,8 @@ __all__ = ["main"]
 _FAREWELL = 10
 """Seconds to give everything back once nobody asks any more; what hangs then is killed."""
 _LONGEST_LINE = 1 << 26
-
-_Say = Callable[[dict[str, object]], None]
+_SWITCH = 0.0005
+"""Seconds after which a thread that draws lets the one that plays go on."""
 
 
 def main() -> None:
@@ -79,7 +78,7 @@ def _play(sut: Sut, root: Path, files: Sequence[Path], out: BinaryIO) -> None:
     if expectations.errors:
         out.write(_line({"fault": "\n".join(map(str, expectations.errors))}))
         return
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(_SWITCH)
     asyncio.run(_serve(sut, load_suite(root, files), expectations, out))
 
 
@@ -90,52 +89,60 @@ async def _serve(sut: Sut, suite: Suite, expectations: Expectations, out: Binary
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer)
     # Answers wait in this transport while the other side is busy: they must never keep the cases waiting.
     answers, _ = await loop.connect_write_pipe(asyncio.Protocol, out)
-
-    def say(answer: dict[str, object]) -> None:
-        answers.write(_line(answer))
-
-    cases = {case.id: case for case in suite.cases}
-    runner = Runner(sut, RunnerOptions(seed=secrets.randbits(32)), _taker(say, expectations, suite))
-    async with runner.ready(), asyncio.TaskGroup() as group:
+    tasks = asyncio.TaskGroup()
+    desk = _Desk(sut, suite, expectations, answers, tasks)
+    async with desk.runner.ready(), tasks:
         async for line in lines:
-            group.create_task(runner.play(_wanted(json.loads(line), cases, say)))
+            tasks.create_task(desk.play(json.loads(line)))
         signal.alarm(_FAREWELL)
-        runner.stop()
+        desk.runner.stop()
 
 
-def _wanted(ids: list[str], cases: dict[str, Case], say: _Say) -> list[Case]:
-    """The cases with these ids."""
-    for missing in (id for id in ids if id not in cases):
-        reason = "this case was there when the cases were collected, and is not there any more"
-        say({"id": missing, "judgement": Judgement.ERROR, "reason": reason, "ladder": "", "record": None})
-    return [cases[id] for id in ids if id in cases]
+class _Desk:
+    """Takes ids, and gives an answer for each."""
 
+    def __init__(
+        self, sut: Sut, suite: Suite, expectations: Expectations, answers: asyncio.WriteTransport, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._suite, self._expectations, self._answers, self._tasks = suite, expectations, answers, tasks
+        self._cases = {case.id: case for case in suite.cases}
+        self._texts = {requirement.id: requirement.text for requirement in suite.register}
+        self._drawer = ThreadPoolExecutor(1)
+        self.runner = Runner(sut, RunnerOptions(seed=secrets.randbits(32)), self._take)
 
-def _taker(say: _Say, expectations: Expectations, suite: Suite) -> Callable[[CaseResult], None]:
-    """What is done with a result as soon as it is there."""
-    texts = {requirement.id: requirement.text for requirement in suite.register}
-    loop = asyncio.get_running_loop()
-    drawer = ThreadPoolExecutor(1)
+    async def play(self, ids: list[str]) -> None:
+        """Play the cases with these ids."""
+        cases = []
+        for id in ids:
+            case = self._cases.get(id)
+            errors = build_packets([case])[1] if case else ["this case was there when the cases were collected, and is not there any more"]
+            if case and not errors:
+                cases.append(case)
+            else:
+                self._answer(id, Judgement.ERROR, "\n".join(map(str, errors)))
+        await self.runner.play(cases)
 
-    def again(result: CaseResult) -> str:
-        return f"conformance run --cases {shlex.quote(os.path.relpath(suite.root))} -k {shlex.quote(result.case.id)}"
+    def _take(self, result: CaseResult) -> None:
+        """A case is over."""
+        self._tasks.create_task(self._report(result))
 
-    def answer(result: CaseResult, ladder: str = "") -> None:
-        reason = result.failure.reason if result.failure else ""
-        record = asdict(CaseRecord.of(result))
-        say({"id": result.case.id, "judgement": judge(result), "reason": reason, "ladder": ladder, "record": record})
-
-    def take(result: CaseResult) -> None:
-        entry = expectations.lookup(result.case.id)
-        result.expected = result.verdict == entry.verdict if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
+    async def _report(self, result: CaseResult) -> None:
+        entry = self._expectations.lookup(result.case.id)
+        step = result.failure.step if result.failure else ""
+        result.expected = entry.foretells(result.verdict, step) if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
         result.explanation = entry.reason if entry else ""
-        if result.expected or result.failure is None:
-            answer(result)
-        else:  # drawing takes milliseconds, in which this thread must not stop
-            drawing = loop.run_in_executor(drawer, partial(ladder_text, result, texts, command=again))
-            drawing.add_done_callback(lambda done: answer(result, done.result()))
+        ladder = ""
+        if result.failure is not None and not result.expected:  # to draw takes milliseconds, which cases that are played do not have
+            ladder = await asyncio.get_running_loop().run_in_executor(self._drawer, self._ladder, result)
+        self._answer(result.case.id, judge(result), result.failure.reason if result.failure else "", ladder, CaseRecord.of(result))
 
-    return take
+    def _ladder(self, result: CaseResult) -> str:
+        again = f"conformance run --cases {shlex.quote(os.path.relpath(self._suite.root))} -k {shlex.quote(result.case.id)}"
+        return ladder_text(result, self._texts, command=lambda _: again)
+
+    def _answer(self, id: str, judgement: Judgement, reason: str, ladder: str = "", record: CaseRecord | None = None) -> None:
+        played = asdict(record) if record else None
+        self._answers.write(_line({"id": id, "judgement": judgement, "reason": reason, "ladder": ladder, "record": played}))
 
 
 def _line(answer: dict[str, object]) -> bytes:

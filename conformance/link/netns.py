@@ -80,8 +80,8 @@ def _why_no_user_namespace(error: OSError) -> str:
     for path, closed in switches.items():
         file = Path(path)
         if file.exists() and file.read_text().strip() == closed:
-            return f"not root, and user namespaces are switched off: {path} is {closed} ({error.strerror})"
-    return f"not root, and no user namespace can be made: {error.strerror}"
+            return f"not root, and user namespaces are switched off: {path} is {closed} ({error.strerror}); see `conformance doctor`"
+    return f"not root, and no user namespace can be made: {error.strerror}; see `conformance doctor`"
 
 
 class Namespace:

@@ -10,6 +10,7 @@ from conformance.case.case import Case
 from conformance.case.loader import Suite
 from conformance.case.steps import AnyOrderStep, EitherStep, OptionalStep, RepeatStep, Step
 from conformance.engine.selection import selector
+from conformance.report.safe_text import printable
 
 __all__ = ["show_cases"]
 
@@ -25,7 +26,9 @@ def show_cases(suite: Suite, expression: str) -> int:
         _show(console, case, suite)
     if not cases:
         errors = Console(stderr=True, highlight=False, markup=False)
-        errors.print(f"conformance: no case fits {expression!r}; `conformance list` shows them all")
+        for error in suite.errors:
+            errors.print(printable(str(error)), soft_wrap=True)
+        errors.print(f"conformance: no case fits {expression!r}; `conformance list` shows them all", soft_wrap=True)
     return 0 if cases else 2
 
 

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import itertools
 import platform
+import resource
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -51,6 +52,9 @@ class Linux:
 
     def __init__(self, *, trace: bool = True) -> None:
         """``trace=False`` does without the tracepoint, as on a machine where tracefs cannot be read."""
+        with contextlib.suppress(OSError, ValueError):  # a soft limit of 1024 is soon used up by cases that run side by side
+            most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._slot_lock, self._slot = _take_slot()
         self._counter = itertools.count(1)
         self._tracer: StateTracer | None = None
@@ -222,6 +226,8 @@ class LinuxSite:
 
     def disturbed(self) -> str | None:
         new = self.bed.disturbances()[self._disturbances :]
+        if self.agent.starved:
+            new.append("the tester has no descriptor left for a socket (ulimit -n)")
         return "; ".join(new) or None
 
     def close(self, connections: Sequence[Endpoints]) -> None:

@@ -54,6 +54,11 @@ class LinuxAgent:
         self._last_state: dict[str, str] = {}
         self._closed = False
 
+    @property
+    def starved(self) -> bool:
+        """Has a call failed for want of descriptors?"""
+        return self._calls.starved
+
     def call(self, number: int, function: str, arguments: Sequence[Argument]) -> None:
         if function == "close" and self._calls.lingers(arguments):
             self.start(number, function, arguments)  # close(2) sleeps then, O_NONBLOCK or not

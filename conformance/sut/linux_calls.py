@@ -43,6 +43,8 @@ class SocketCalls:
         self._family = _FAMILIES[family]
         self._make = make
         self.open: dict[int, socket.socket] = {}
+        self.starved = False
+        """Has a call failed because this process, or this machine, has no descriptor left? That is not the stack's doing."""
 
     def perform(self, function: str, arguments: Sequence[Argument], blocking: bool) -> Outcome:
         """Make the call now. What goes wrong comes back as the errno's name, as strace shows it."""
@@ -57,6 +59,7 @@ class SocketCalls:
             outcome: Outcome = getattr(self, f"_{function}")(sock, *rest)
             return outcome
         except OSError as error:
+            self.starved |= error.errno in (errno.EMFILE, errno.ENFILE)
             return Outcome(error=errno.errorcode.get(error.errno or 0, str(error.errno)))
 
     def lingers(self, arguments: Sequence[Argument]) -> bool:
