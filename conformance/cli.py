@@ -35,6 +35,8 @@ SutName = Annotated[str, typer.Option("--sut", metavar="NAME", help="The stack u
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk does in the middle of a run."""
+_PATH = (errno.EACCES, errno.ENAMETOOLONG)
+"""What is the matter with a path that was given."""
 
 
 @app.callback(invoke_without_command=True)
@@ -191,4 +193,6 @@ def _status(error: Exception) -> int | None:
 
     if isinstance(error, EnvironmentFault) or (isinstance(error, OSError) and error.errno in _MACHINE):
         return 3
+    if isinstance(error, OSError) and error.errno in _PATH:
+        return 2
     return 2 if isinstance(error, CaseError | SelectionError) or type(error).__name__ == "UsageError" else None

@@ -245,7 +245,20 @@ class Worker:
     def __init__(self, sut: str, folder: Path, files: Iterable[Path], patience: float) -> None:
         self._folder, self._patience = folder, patience
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        command = [sys.executable, "-P", "-m", "conformance.engine.worker", "--sut", sut, "--cases", str(folder), "--", *map(str, files)]
+        command = [
+            sys.executable,
+            "-P",
+            "-X",
+            "faulthandler",
+            "-m",
+            "conformance.engine.worker",
+            "--sut",
+            sut,
+            "--cases",
+            str(folder),
+            "--",
+            *map(str, files),
+        ]
         self._process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout

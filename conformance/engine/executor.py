@@ -108,6 +108,8 @@ class Executor:
         self.late = 0
         """The worst delay of the tester itself so far, in ns."""
         self.late_where = ""
+        self.stalled = 0
+        """The longest that the tester did not run since this step began: what it waits for may have been late for that."""
         self.outgoing: list[Sent] = []
         """Handed to the link, not known to have left; in order."""
         self.calls: dict[int, Called] = {}
@@ -153,7 +155,7 @@ class Executor:
                 self._moved(transitions)
                 return False
             case Stalled(t, late):
-                self.was_late(late, "all of it")
+                self.stalled = max(self.stalled, late)
                 return False
             case Disturbed(t, reason):
                 self._end(Verdict.INCONCLUSIVE, Failure(self.case.file, 1, self.case.title, reason), retry=True)
@@ -314,6 +316,7 @@ class Executor:
     def _play(self) -> Playing:
         try:
             for step in self.case.steps:
+                self.stalled = 0
                 yield from self.play(step)
                 self.watch_states()
             if self.case.steps:
@@ -374,10 +377,10 @@ class Executor:
     def _conclude(self, stop: Stop) -> None:
         """What a step that did not hold says: of the SUT, if the tester kept its time and the step is the case's own."""
         step, verdict, reason, retry = stop.step, stop.verdict, stop.reason, False
-        late = max(self.late, stop.late)
-        if verdict is Verdict.FAIL and late > self.case.tolerance:
+        late = max(self.late, self.stalled, stop.late)
+        if verdict is Verdict.FAIL and late > self.case.tolerance and late >= stop.margin:
             verdict, retry = Verdict.INCONCLUSIVE, True
-            where = self.late_where or "a caller without a processor"
+            where = self.late_where if late == self.late else "without a processor"
             reason = f"the tester was {late / MS:.0f} ms late ({where}), so this says nothing: {reason}"
         elif verdict is Verdict.FAIL and step.preamble:
             verdict = Verdict.INCONCLUSIVE

@@ -25,7 +25,7 @@ from conformance.case.steps import (
 )  # fmt: skip
 from conformance.engine.durations import duration_text
 from conformance.engine.events import MakeCall
-from conformance.engine.play_segments import deadline_of, timing_difference
+from conformance.engine.play_segments import deadline_of, missed_by, timing_difference
 from conformance.engine.stream import stream
 from conformance.result import Difference, Verdict
 from conformance.sut.base import Argument, Host, Outcome
@@ -76,7 +76,7 @@ def finish(play: Executor, step: FinishStep) -> Playing:
         stop = play.stop(
             step, "the call returned at another time", expected=step.source.text, actual=wrong[0].actual, differences=tuple(wrong)
         )
-        stop.late = outcome.late
+        stop.late, stop.margin = outcome.late, missed_by(play, step, t)
         raise stop
     play.happened(t)
     _compare(play, step, started.call, step.result, outcome)

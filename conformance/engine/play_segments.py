@@ -171,6 +171,14 @@ def timing_difference(play: Executor, step: Step, t: int) -> list[Difference]:
     return []
 
 
+def missed_by(play: Executor, step: Step, t: int) -> int:
+    """ns between ``t`` and the nearest time that ``after`` and ``within`` allow; 0 if it is one."""
+    took = t - play.base
+    low = step.after.low if step.after else 0
+    high = min(step.after.high if step.after else took, step.within if step.within is not None else took)
+    return max(low - took, took - high, 0)
+
+
 def take(play: Executor, step: Step, event: Received) -> None:
     """The event is what this step asked for."""
     event.step = play.index(step)
@@ -182,7 +190,9 @@ def mismatch(play: Executor, step: ExpectStep, connection: Connection, event: Re
     event.failed = True
     names = ", ".join(difference.field for difference in differences)
     reason = f"the segment differs in {names}" if names != "time" else "the segment came at another time"
-    return play.stop(step, reason, expected=step.segment.text, actual=actual_text(connection, event), differences=tuple(differences))
+    stop = play.stop(step, reason, expected=step.segment.text, actual=actual_text(connection, event), differences=tuple(differences))
+    stop.margin = missed_by(play, step, event.t) if names == "time" else 0
+    return stop
 
 
 def nothing_came(play: Executor, step: Step, connection: Connection, deadline: int) -> Stop:
@@ -244,7 +254,13 @@ def silence(play: Executor, step: SilenceStep) -> Playing:
         if (yield from broken_by(play, connection, end)) is not None:
             event = connection.segments[0] if connection.segments else connection.messages[0]
             event.failed, event.step = True, play.index(step)
-            reason = f"the SUT was not silent: a segment came {duration_text(event.t - play.base)} after the event before"
+            since = event.t - play.base
+            when = (
+                f"{duration_text(since)} after the event before"
+                if since >= 0
+                else f"{duration_text(-since)} before, and no step asked for it"
+            )
+            reason = f"the SUT was not silent: a segment came {when}"
             raise play.stop(step, reason, expected=expected_text(step), actual=actual_text(connection, event))
         if play.now >= end:
             break

@@ -46,6 +46,8 @@ def state(play: Executor, step: StateStep) -> Playing:
             play.ready = t
             return
         if t >= deadline:
+            if step.socket is None and actual == "LISTEN" and step.state != "LISTEN":
+                actual = "CLOSED"  # what is left is the listener
             raise play.stop(
                 step,
                 f"the state is {actual}",

@@ -7,8 +7,13 @@ from conformance.result import Verdict
 
 
 class Stop(Exception):
-    """``step`` did not hold. ``late``: ns by which the tester may have made it look so."""
+    """``step`` did not hold.
 
-    def __init__(self, step: Step, verdict: Verdict, reason: str, details: dict[str, object], late: int = 0) -> None:
+    ``late`` is by how many ns the tester may have made it look so, ``margin`` how many ns lie between what came and what
+    would have held, if time is all that is wrong: a tester that was late by less is not to blame.
+    """
+
+    def __init__(self, step: Step, verdict: Verdict, reason: str, details: dict[str, object], late: int = 0, margin: int = 0) -> None:
         super().__init__(reason)
-        self.step, self.verdict, self.reason, self.details, self.late = step, verdict, reason, details, late
+        self.step, self.verdict, self.reason, self.details = step, verdict, reason, details
+        self.late, self.margin = late, margin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 from pathlib import Path
@@ -15,21 +16,21 @@ __all__ = ["TraceInstance"]
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432  # the same on every architecture
 _FSCONFIG_CMD_CREATE = 6
 _PREFIX = "conformance-"
+_numbers = itertools.count(1)
 
 
 class TraceInstance:
     """A ring buffer of its own for the events of this process's choice; what others trace on this machine is not touched.
 
-    The instance is named after this process, so that the next run can tell one that was left by a process that was killed.
+    The instance is named after this process, so that the next run can tell one that was left by a process that was killed, and numbered.
     """
 
     def __init__(self, clock: str = "mono") -> None:
         self._root = _open_tracefs()
         try:
             _remove_stale(self._root)
-            self._path = f"instances/{_PREFIX}{os.getpid()}-{_started(os.getpid())}"
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._path, dir_fd=self._root)
+            self._path = f"instances/{_PREFIX}{os.getpid()}-{_started(os.getpid())}-{next(_numbers)}"
+            os.mkdir(self._path, dir_fd=self._root)
             self.write("trace_clock", clock)
         except OSError as error:
             os.close(self._root)
@@ -85,7 +86,7 @@ def _remove_stale(root: int) -> None:
     instances = os.open("instances", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
         for name in os.listdir(instances):
-            owner = re.fullmatch(rf"{_PREFIX}(\d+)-(\d+)", name)
+            owner = re.fullmatch(rf"{_PREFIX}(\d+)-(\d+)(-\d+)?", name)
             if owner and _started(int(owner[1])) != owner[2]:
                 with contextlib.suppress(OSError):
                     os.rmdir(name, dir_fd=instances)

@@ -135,7 +135,13 @@ class Console:
         total = self._progress.total if self._progress else None
         suts = self._suts or sorted({result.sut for result in results})
         words = summary_sentence(
-            results, seconds, suts=suts, total=total, broken={error.file for error in broken}, interrupted=interrupted, expectations=self._expectations
+            results,
+            seconds,
+            suts=suts,
+            total=total,
+            broken={error.file for error in broken},
+            interrupted=interrupted,
+            expectations=self._expectations,
         )
         self._print(Text(words, _style(results, broken, interrupted)))
 
