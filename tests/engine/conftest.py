@@ -1,0 +1,3 @@
+from .desk import read
+
+__all__ = ["read"]
