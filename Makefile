@@ -8,6 +8,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: conformance test lint bench clean
 
 conformance: $(STAMP)
+	@mkdir -p build
 	$(BIN)/conformance run --captures build/captures --json build/results.jsonl
 
 test: $(STAMP)

@@ -44,8 +44,9 @@ def discover(root: Path, paths: Sequence[Path] = ()) -> tuple[list[CaseFilePath]
             errors.append(CaseError("no such file or folder", str(given), expected="a case file or a folder with cases"))
             continue
         base = root if _below(given, root) else root_of(given)
+        inside = _below(given, base)
         for path in _case_files(given, base, errors):
-            relative = Path(os.path.relpath(path, base)).as_posix() if _below(path, base) else path.name
+            relative = os.path.relpath(path, base).replace(os.sep, "/") if inside else path.name
             found.setdefault(path.absolute(), CaseFilePath(path, base, relative))
     return list(found.values()), errors
 
