@@ -16,8 +16,9 @@ inconclusive, error                    ERROR: the case could not be judged. That
 
 Cases are played by a child process (:mod:`conformance.engine.worker`), because without root the tester enters a user namespace,
 which a process with threads cannot. The child gets all selected cases at once and plays them side by side, so a run takes as long as
-``conformance run``. With xdist each pytest process has a child, which gets a case as soon as xdist says that it comes next. The time
-that is reported for an item is the case's own; pytest-timeout does not count the wait for it, which :data:`_PATIENCE` bounds.
+``conformance run``. With xdist each pytest process has a child, which gets what xdist has given that process so far: that helps tests
+in Python, not cases, which mostly wait. The time that is reported for an item is the case's own; pytest-timeout does not count the
+wait for it, which :data:`_PATIENCE` bounds.
 
 Every pytest run on the machine imports this module, so nothing is imported here that takes time.
 """
@@ -50,6 +51,8 @@ _PATIENCE = {False: 300, True: 3 * 3600}
 """Seconds in which some case must end, without and with those that are slow."""
 _FAREWELL = 15
 """Seconds for a worker to give its namespaces back."""
+_LAST_WORDS = 200
+"""Lines of what a worker that crashed wrote."""
 _SIGN = re.compile(r"^(rfc|steps):", re.MULTILINE)
 """What a register or a preamble has in it, and the ``requirements/`` of other people has not."""
 
@@ -232,11 +235,20 @@ def _worker(item: CaseItem, nextitem: pytest.Item | None) -> Worker:
         patience = _PATIENCE[bool(item.config.getoption("conformance_slow"))]
         workers[folder] = Worker(_sut(item.config), folder, files, patience)
         item.config.add_cleanup(workers[folder].close)
-    distributed = hasattr(item.config, "workerinput")  # by xdist, which says item by item what this process runs
+    distributed = hasattr(item.config, "workerinput")
     if distributed or not workers[folder].asked:
-        soon = (item, nextitem) if distributed else items
+        soon = [item, nextitem, *_queued(item.session)] if distributed else items
         workers[folder].ask(other.case_id for other in soon if isinstance(other, CaseItem) and other.folder == folder and other.wanted)
     return workers[folder]
+
+
+def _queued(session: pytest.Session) -> list[pytest.Item]:
+    """The items that xdist has given this process to run after the next one. It has no interface for that: if its queue is not found
+    where it is today, cases are played two at a time."""
+    for plugin in session.config.pluginmanager.get_plugins():
+        with contextlib.suppress(AttributeError), plugin.torun.lock() as queue:
+            return [session.items[index] for index in queue if isinstance(index, int)]
+    return []
 
 
 class Worker:
@@ -245,20 +257,8 @@ class Worker:
     def __init__(self, sut: str, folder: Path, files: Iterable[Path], patience: float) -> None:
         self._folder, self._patience = folder, patience
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        command = [
-            sys.executable,
-            "-P",
-            "-X",
-            "faulthandler",
-            "-m",
-            "conformance.engine.worker",
-            "--sut",
-            sut,
-            "--cases",
-            str(folder),
-            "--",
-            *map(str, files),
-        ]
+        python = [sys.executable, "-P", "-X", "faulthandler"]
+        command = [*python, "-m", "conformance.engine.worker", "--sut", sut, "--cases", str(folder), "--", *map(str, files)]
         self._process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
@@ -266,6 +266,7 @@ class Worker:
         self._answers: dict[str, Answer] = {}
         self._lost = ""
         """Why there will be no more answers."""
+        self._last_words = ""
         self.asked: set[str] = set()
 
     def ask(self, ids: Iterable[str]) -> None:
@@ -281,7 +282,10 @@ class Worker:
         """The answer for a case that it was asked for, as soon as it is there."""
         while id not in self._answers and not self._lost:
             self._receive()
-        return self._answers.get(id) or Answer(id, "error", self._lost)
+        if id not in self._answers:
+            self._answers[id] = Answer(id, "error", self._lost, self._last_words)
+            self._last_words = ""  # once is enough
+        return self._answers[id]
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -324,6 +328,6 @@ class Worker:
         self._process.kill()
         status = self._process.wait()
         ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        self._lost = f"the process that plays the cases of {self._folder} {what} ({ended})"
         self._stderr.seek(0)
-        said = self._stderr.read().decode(errors="replace").splitlines()[-20:]
-        self._lost = "\n".join([f"the process that plays the cases of {self._folder} {what} ({ended})", *said])
+        self._last_words = "\n".join(self._stderr.read().decode(errors="replace").splitlines()[-_LAST_WORDS:])

@@ -11,7 +11,7 @@ from pathlib import Path
 from conformance.link.errors import EnvironmentFault
 from conformance.link.netns import libc_call
 
-__all__ = ["TraceInstance"]
+__all__ = ["TraceInstance", "open_tracefs"]
 
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432  # the same on every architecture
 _FSCONFIG_CMD_CREATE = 6
@@ -26,7 +26,7 @@ class TraceInstance:
     """
 
     def __init__(self, clock: str = "mono") -> None:
-        self._root = _open_tracefs()
+        self._root = open_tracefs()
         try:
             _remove_stale(self._root)
             self._path = f"instances/{_PREFIX}{os.getpid()}-{_started(os.getpid())}-{next(_numbers)}"
@@ -57,7 +57,7 @@ class TraceInstance:
             self._root = -1
 
 
-def _open_tracefs() -> int:
+def open_tracefs() -> int:
     """A descriptor of tracefs' root: a detached mount, which goes away with the descriptor."""
     try:
         context = libc_call("syscall", _FSOPEN, b"tracefs", 1)

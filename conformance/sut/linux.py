@@ -19,7 +19,7 @@ from conformance.result import SutFacts
 from conformance.sut.base import Places, SiteEvents, SutFault, Transition
 from conformance.sut.linux_agent import LinuxAgent
 from conformance.sut.linux_diag import SockDiag
-from conformance.sut.linux_settings import BASE, SYSCTLS, sysctls
+from conformance.sut.linux_settings import BASE, SYSCTLS, missing, sysctls
 from conformance.sut.linux_trace import StateTracer
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
@@ -72,7 +72,7 @@ class Linux:
             return f"Linux has no setting for {', '.join(unknown)}"
         if config.get("profile") not in (None, "linux"):
             return f"Linux has no profile {config['profile']}"
-        return None
+        return missing(config)
 
     def bed(self, config: Mapping[str, object]) -> LinuxBed:
         return LinuxBed(self, config)

@@ -161,7 +161,8 @@ class LinuxAgent:
                     sock.shutdown(socket.SHUT_RDWR)  # wakes whoever sleeps in a call on it
         for connection in connections:
             if connection.sut_port:
-                self._diag.destroy(connection)
+                # A listener that was closed under accept() lives on, and only its end wakes the caller.
+                self._diag.destroy(connection, listener=bool(self._pending))
         for thread in self._pending.values():
             thread.join(timeout=1)  # a descriptor must not be closed under a call: its number could be given out again
         if not any(thread.is_alive() for thread in self._pending.values()):

@@ -41,9 +41,11 @@ class SockDiag:
         reply = self._ask(_BY_FAMILY, _REQUEST, connection)
         return KERNEL_STATES[reply[1]] if reply else "CLOSED"
 
-    def destroy(self, connection: Endpoints) -> None:
-        """Remove the connection without a trace of it, if it is there (tcp_abort)."""
+    def destroy(self, connection: Endpoints, *, listener: bool = False) -> None:
+        """Remove the connection without a trace of it, if it is there, and after it perhaps its listener (tcp_abort)."""
         if self.state(connection) not in ("CLOSED", "LISTEN"):
+            self._ask(_DESTROY, _REQUEST | _ACK, connection)
+        if listener and self.state(connection) == "LISTEN":
             self._ask(_DESTROY, _REQUEST | _ACK, connection)
 
     def _ask(self, kind: int, flags: int, connection: Endpoints) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["BASE", "SYSCTLS", "sysctls"]
+__all__ = ["BASE", "SYSCTLS", "missing", "sysctls"]
 
 _MS, _SECOND = 1_000_000, 1_000_000_000
 
@@ -90,6 +91,22 @@ BASE: Mapping[str, str] = {
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv6/icmp/ratelimit": "0",
 }
+
+
+_PROC = Path("/proc/sys")
+_ALLOWED = "net/ipv4/tcp_allowed_congestion_control"
+
+
+def missing(config: Mapping[str, object]) -> str | None:
+    """What ``config`` asks for that this kernel has not got, or keeps from a namespace, though others do not; None if it has all."""
+    files = [file for name in config if name in SYSCTLS for file in SYSCTLS[name].files]
+    for file in files:
+        if "/conf/" not in file and not (_PROC / file).exists():  # those of an interface come with it
+            return f"this kernel has no {file}"
+    algorithm = config.get("congestion_control")
+    if algorithm is not None and algorithm not in (allowed := (_PROC / _ALLOWED).read_text().split()):
+        return f"this machine does not allow {algorithm} in a namespace; {_ALLOWED} has {', '.join(allowed)}"
+    return None
 
 
 def sysctls(config: Mapping[str, object]) -> dict[str, str]:

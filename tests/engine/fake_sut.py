@@ -140,22 +140,22 @@ class FakeSite:
     def disturbed(self) -> str | None:
         return self._stack.disturbed()
 
-    def close(self, connections: Sequence[Endpoints]) -> None:
+    def close(self, _: Sequence[Endpoints]) -> None:
         self._closed = True
         self._sut.open -= 1
         self._stack.close()
 
     # The agent --------------------------------------------------------------------------------------------------------
 
-    def call(self, number: int, function: str, arguments: Sequence[Argument]) -> None:
+    def call(self, number: int, function: str, _: Sequence[Argument]) -> None:
         outcome = self._stack.call(function)
         if outcome is not None:
             self._events.returned(number, time.monotonic_ns(), outcome)
 
-    def start(self, number: int, function: str, arguments: Sequence[Argument]) -> None:
+    def start(self, number: int, *_: object) -> None:
         self._events.blocked(number, time.monotonic_ns())
 
-    def state(self, number: int, handle: int | None, connection: Endpoints | None) -> None:
+    def state(self, number: int, *_: object) -> None:
         state = self._stack.state()
         if state is not None:
             self._events.answered(number, time.monotonic_ns(), state)
@@ -163,5 +163,5 @@ class FakeSite:
     def transitions(self, connections: Sequence[Endpoints]) -> None:
         pass
 
-    def info(self, number: int, handle: int) -> None:
+    def info(self, number: int, _: int) -> None:
         self._events.answered(number, time.monotonic_ns(), {})

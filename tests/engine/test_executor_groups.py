@@ -65,7 +65,9 @@ def test_any_order_over_two_connections(read: Read) -> None:
 
 
 def test_any_order_looks_on_after_an_optional_step(read: Read) -> None:
-    desk = Desk(read(f"- inject: . 1:1(0)\n- optional: [{{expect: {C}}}]\n- any_order: [{{expect: {A}}}, {{expect: {B}}}]"), leaves_after=MS)
+    desk = Desk(
+        read(f"- inject: . 1:1(0)\n- optional: [{{expect: {C}}}]\n- any_order: [{{expect: {A}}}, {{expect: {B}}}]"), leaves_after=MS
+    )
     for text in (C, A, B):
         desk.sut(text)
     desk.pass_time(MS)
@@ -165,7 +167,9 @@ def test_either_a_message(read: Read, kind: int, verdict: Verdict) -> None:
 
 
 def test_an_optional_step_may_come_before_either(read: Read) -> None:
-    desk = Desk(read(f"- inject: . 1:1(0)\n- optional: [{{expect: {C}}}]\n- either: [[{{expect: {A}}}], [{{expect: {B}}}]]"), leaves_after=MS)
+    desk = Desk(
+        read(f"- inject: . 1:1(0)\n- optional: [{{expect: {C}}}]\n- either: [[{{expect: {A}}}], [{{expect: {B}}}]]"), leaves_after=MS
+    )
     desk.sut(C)
     desk.sut(B)
     desk.pass_time(MS)

@@ -17,7 +17,9 @@ BOTH = [pytest.param(planted, family, id=f"{planted.name}-{family}") for planted
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseRecord]:
     """The results of all cases, right and wrong, all played at once."""
-    files = {f"right/{planted.name}": planted.right for planted in PLANTED} | {f"wrong/{planted.name}": planted.wrong for planted in PLANTED}
+    files = {f"right/{planted.name}": planted.right for planted in PLANTED} | {
+        f"wrong/{planted.name}": planted.wrong for planted in PLANTED
+    }
     assert len(files) == 2 * len(PLANTED)
     return play_on_linux(case_folder(tmp_path_factory.mktemp("planted") / "cases", files))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,7 +14,7 @@ from conformance.engine.executor import FLOOD
 from conformance.engine.runner import ATTEMPTS, Runner, RunnerOptions
 from conformance.link.errors import EnvironmentFault
 from conformance.result import CaseResult, Verdict
-from conformance.sut.base import Outcome, SutFault
+from conformance.sut.base import SutFault
 
 from .desk import Read
 from .fake_sut import FakeSut, Stack, syn_ack
@@ -103,7 +102,7 @@ def test_garbage_is_the_stack_s_failure_not_the_tester_s(one: One, damage: Calla
 
 @pytest.mark.parametrize("steps", [HANDSHAKE, "- inject: S 0:0(0)\n- {silence: 1h, on: c2}"])
 def test_a_flood_ends_its_case(one: One, steps: str) -> None:
-    result = one(Stack(answer=lambda syn: [b"\0" * 60] * (FLOOD + 1)), "connections: {c2: {peer: peer2}}", steps)
+    result = one(Stack(answer=lambda _: [b"\0" * 60] * (FLOOD + 1)), "connections: {c2: {peer: peer2}}", steps)
     assert result.verdict in (Verdict.ERROR, Verdict.FAIL)
 
 
@@ -190,7 +189,8 @@ def test_what_raises_while_the_case_waits_ends_it(one: One) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [SutFault("no such program"), EnvironmentFault("not root"), OSError(1, "Operation not permitted"), RuntimeError("what is this")]
+    "error",
+    [SutFault("no such program"), EnvironmentFault("not root"), OSError(1, "Operation not permitted"), RuntimeError("what is this")],
 )
 def test_a_bed_that_cannot_be_made_costs_only_its_cases(read: Read, error: Exception) -> None:
     sut = FakeSut(broken={"mtu": error})
@@ -243,7 +243,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("stack", [pytest.param(stack, id=name) for name, stack in BAD.items()])
-def test_a_bad_case_does_no_harm_to_the_others(tmp_path: Path, read: Read, stack: Stack) -> None:
+def test_a_bad_case_does_no_harm_to_the_others(read: Read, stack: Stack) -> None:
     text = f"{HANDSHAKE}\n- silence: 100ms"
     bad = [_renamed(read(text, SHORT), number) for number in range(3)]
     good = [_renamed(read(text, SHORT, family="ipv6"), number) for number in range(20)]

@@ -100,7 +100,8 @@ def test_any_text_is_an_expression_or_refused(expression: str, case_id: str) -> 
 _TERMS = st.recursive(
     st.sampled_from(["open", "reset", "ipv4", "FIN-WAIT-2", "nothing"]),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({' '.join(parts)})"), inner.map(lambda term: f"not {term}")
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+        inner.map(lambda term: f"not {term}"),
     ),
     max_leaves=6,
 )

@@ -119,27 +119,44 @@ _GROUPS = (
 _VARIABLES = (
     _sends_twice("variable", "ack", "- expect: P. 1:6(5) ack $a\n- expect: P. 6:11(5) ack $a«⇒+1»"),
     _sends_twice("variable-in-one-segment", "end", "- expect: P. $x:$x+«5⇒6»(*) ack 1"),
-    listening("variable-of-an-option", "options", """
+    listening(
+        "variable-of-an-option",
+        "options",
+        """
         - inject: S 0:0(0) <mss 1460,TS val 100 ecr 0>
         - expect: S. 0:0(0) ack 1 <mss *,nop,nop,TS val $t ecr 100>
         - inject: . 1:1(0) ack 1 <nop,nop,TS val 101 ecr $t>
         - inject: P. 1:6(5) ack 1 <nop,nop,TS val 102 ecr $t>
         - expect: . 1:1(0) ack 6 <nop,nop,TS val «*⇒$t-9» ecr 102>
-    """),
+    """,
+    ),
     established("variable-of-a-call", "result", "- call: send(c, 5) = $n\n- call: send(c, 5) = $n«⇒+1»"),
-    established("variable-below", "ttl", "- call: send(c, 5)\n- expect: P. $one:6(5) ack 1\n- {expect: P. 1:6(5), with: {ttl: «$ttl⇒$one»}}"),
+    established(
+        "variable-below", "ttl", "- call: send(c, 5)\n- expect: P. $one:6(5) ack 1\n- {expect: P. 1:6(5), with: {ttl: «$ttl⇒$one»}}"
+    ),
 )
 _CONNECTIONS = (
-    established("another-connection", "ack", """
+    established(
+        "another-connection",
+        "ack",
+        """
         - {inject: S 0:0(0) <mss 1460>, on: other}
         - {expect: "S. 0:0(0) ack «1⇒2» <mss *>", on: other}
         - call: send(c, 5)
         - expect: P. 1:6(5) ack 1
-    """, more="connections: {other: {peer: peer2, isn: 4294967290}}\n"),
-    established("silence-on-another-connection", "", """
+    """,
+        more="connections: {other: {peer: peer2, isn: 4294967290}}\n",
+    ),
+    established(
+        "silence-on-another-connection",
+        "",
+        """
         - {inject: S 0:0(0) <mss 1460>, on: other}
         - {silence: 9ms, on: «default⇒other»}
         - {expect: "S. 0:0(0) ack 1 <mss *>", on: other}
-    """, more="connections: {other: {peer: peer2}}\n", reason="the SUT was not silent"),
+    """,
+        more="connections: {other: {peer: peer2}}\n",
+        reason="the SUT was not silent",
+    ),
 )
 PLANTED = (*_GROUPS, *_VARIABLES, *_CONNECTIONS)

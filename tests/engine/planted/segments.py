@@ -39,7 +39,7 @@ PLANTED = (
     _sends("win", "win", "P. 1:6(5) ack 1 win «1..65535⇒0»"),
     _sends("no-urg", "urg", "P. 1:6(5) ack 1«⇒ urg 0»"),
     established("urg", "urg", "- call: send(c, 1, MSG_OOB)\n- expect: P?U. 1:2(1) ack 1 urg «1⇒2»"),
-    established("payload", "data", "- call: send(c, \"hello\")\n- expect: P. 1:6(5) ack 1 \"«hello⇒hallo»\""),
+    established("payload", "data", '- call: send(c, "hello")\n- expect: P. 1:6(5) ack 1 "«hello⇒hallo»"'),
     _answers("mss", "<mss «1400..1460⇒1..1399»,...>"),
     _answers("wscale", "<any,any,any,nop,wscale «0..14⇒15»>"),
     _answers("ts-val", "<mss *,sackOK,TS val «*⇒1..2» ecr 100,...>"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .case import established, plain
+from .case import Planted, established, plain
 
-__all__ = ["PLANTED"]
+__all__ = ["PLANTED", "Planted"]
 
 PLANTED = (
     established("state", "state", "- {state: c «ESTABLISHED⇒CLOSE-WAIT», within: 99ms}"),
@@ -24,6 +24,6 @@ PLANTED = (
         """,
         more="given: ESTABLISHED\n",
     ),
-    established("info", "unacked", '- call: send(c, 5)\n- expect: P. 1:6(5) ack 1\n- info: c cwnd = *, unacked = «1⇒2»'),
+    established("info", "unacked", "- call: send(c, 5)\n- expect: P. 1:6(5) ack 1\n- info: c cwnd = *, unacked = «1⇒2»"),
     established("info-time", "rto", "- info: c rto = «1ms..10s⇒20s..30s», cwnd = *"),
 )
