@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from conformance.case.case import Case
+from conformance.case.expectations import Expectation
 from conformance.trace import Trace
 
 __all__ = ["CaseResult", "Difference", "Failure", "SutFacts", "Verdict"]
@@ -70,6 +71,14 @@ class CaseResult:
     """The reason that the expectations give, if there is an entry."""
     capture: str | None = None
     """The pcapng of this run, if one was written."""
+
+    def hold_against(self, expectation: Expectation | None) -> None:
+        """Say whether this verdict is the one that the expectations for the SUT list; without an entry pass and skipped are expected."""
+        if expectation is None:
+            self.expected, self.explanation = self.verdict in (Verdict.PASS, Verdict.SKIPPED), ""
+        else:
+            step = self.failure.step if self.failure else ""
+            self.expected, self.explanation = expectation.foretells(self.verdict, step), expectation.reason
 
     @property
     def violation(self) -> bool:

@@ -32,7 +32,7 @@ def notation_type(parse: Callable[[str], Any], description: str, examples: list[
         return parse(value)
 
     schema = {"type": "string", "description": description, "examples": examples}
-    return PlainValidator(validate), WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
+    return PlainValidator(validate), WithJsonSchema(schema | ({"pattern": rf"{pattern}|\$"} if pattern else {}))
 
 
 def whole(high: int, *words: str) -> Validated:

@@ -40,7 +40,7 @@ def _isn() -> Validated:
         return int(number), text.startswith("+")
 
     number = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
-    return PlainValidator(parse), WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": r"^\+[0-9]+$"}]})
+    return PlainValidator(parse), WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": r"^\+[0-9]+$|\$"}]})
 
 
 class ConnectionModel(Base):

@@ -250,10 +250,7 @@ class _Session:
         """What is done with a result as soon as it is there, so that a run that is killed keeps it."""
 
         def take(result: CaseResult) -> None:
-            entry = self.expectations.lookup(result.case.id)
-            step = result.failure.step if result.failure else ""
-            result.expected = entry.foretells(result.verdict, step) if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
-            result.explanation = entry.reason if entry else ""
+            result.hold_against(self.expectations.lookup(result.case.id))
             if self.request.captures and result.trace.events:
                 result.capture = str(self._write_capture(self.request.captures, result))
             self.results.append(result)

@@ -38,7 +38,7 @@ from conformance.link.errors import EnvironmentFault
 from conformance.report.judgement import Judgement, judge
 from conformance.report.ladder import ladder_text
 from conformance.report.records import CaseRecord
-from conformance.result import CaseResult, Verdict
+from conformance.result import CaseResult
 from conformance.sut import registry
 from conformance.sut.base import Sut
 
@@ -127,10 +127,7 @@ class _Desk:
         self._tasks.create_task(self._report(result))
 
     async def _report(self, result: CaseResult) -> None:
-        entry = self._expectations.lookup(result.case.id)
-        step = result.failure.step if result.failure else ""
-        result.expected = entry.foretells(result.verdict, step) if entry else result.verdict in (Verdict.PASS, Verdict.SKIPPED)
-        result.explanation = entry.reason if entry else ""
+        result.hold_against(self._expectations.lookup(result.case.id))
         ladder = ""
         if result.failure is not None and not result.expected:  # to draw takes milliseconds, which cases that are played do not have
             ladder = await asyncio.get_running_loop().run_in_executor(self._drawer, self._ladder, result)

@@ -61,9 +61,12 @@ def acquire() -> str:
     except OSError as error:
         raise EnvironmentFault(_why_no_user_namespace(error)) from error
     # Identity maps keep file ownership as the user knows it; setgroups(2) must go before an unprivileged process may map its group.
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    except OSError as error:
+        raise EnvironmentFault(f"not root, and a user namespace cannot be given this user: {error}") from error
     if not privileged():
         raise EnvironmentFault(
             "a user namespace was made, but a security module took its capabilities away (AppArmor? see `conformance doctor`)"

@@ -102,6 +102,11 @@ class Linux:
                     site.seen.append(move)
 
     @property
+    def lost(self) -> int:
+        """How many transitions were lost so far, whosever they were."""
+        return self._tracer.lost if self._tracer is not None else 0
+
+    @property
     def traces(self) -> bool:
         """Is there a tracer?"""
         return self._tracer is not None
@@ -212,6 +217,7 @@ class LinuxSite:
         self.places = bed.sut.places(family)
         self.seen: list[Transition] = []
         self._disturbances = len(bed.disturbances())
+        self._lost = bed.sut.lost
         self.states_from = "tracepoint" if bed.sut.traces else "inet_diag"
         self.agent = LinuxAgent(family, bed.make_socket, bed.diag, self._traced if bed.sut.traces else None, events)
         self.send = bed.send
@@ -226,6 +232,8 @@ class LinuxSite:
 
     def disturbed(self) -> str | None:
         new = self.bed.disturbances()[self._disturbances :]
+        if lost := self.bed.sut.lost - self._lost:
+            new.append(f"the kernel's trace lost {lost} transitions")
         if self.agent.starved:
             new.append("the tester has no descriptor left for a socket (ulimit -n)")
         return "; ".join(new) or None

@@ -16,6 +16,7 @@ _LINE = re.compile(
     rb" (\d+)\.(\d{6}): inet_sock_set_state: family=(\w+) protocol=IPPROTO_TCP sport=(\d+) dport=(\d+) saddr=\S+ daddr=(\S+)"
     rb" saddrv6=\S+ daddrv6=(\S+) oldstate=TCP_(\w+) newstate=TCP_(\w+)"
 )
+_LOST = re.compile(rb"^CPU:\d+ \[LOST (\d+) EVENTS\]$", re.MULTILINE)
 _STATES = {
     b"ESTABLISHED": "ESTABLISHED", b"SYN_SENT": "SYN-SENT", b"SYN_RECV": "SYN-RECEIVED", b"FIN_WAIT1": "FIN-WAIT-1",
     b"FIN_WAIT2": "FIN-WAIT-2", b"TIME_WAIT": "TIME-WAIT", b"CLOSE": "CLOSED", b"CLOSE_WAIT": "CLOSE-WAIT", b"LAST_ACK": "LAST-ACK",
@@ -32,6 +33,8 @@ class StateTracer:
         self._pipe = self._instance.open("trace_pipe")
         self._instance.write(f"{_EVENT}/enable", "1")
         self._rest = b""
+        self.lost = 0
+        """How many transitions the kernel had no room for so far."""
 
     def read(self) -> list[Transition]:
         """All transitions since the last call, with the kernel's times (to the microsecond)."""
@@ -45,6 +48,7 @@ class StateTracer:
                 break
             text += chunk
         whole, _, self._rest = text.rpartition(b"\n")
+        self.lost += sum(map(int, _LOST.findall(whole)))
         return [_transition(match) for match in _LINE.finditer(whole)] if whole else []
 
     def close(self) -> None:
