@@ -97,7 +97,7 @@ def run(
 def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", family: Families = "ipv4,ipv6") -> None:
     """List the case runs: id, and what is true of a stack that passes."""
     from conformance.case.listing import list_suite
-    from conformance.engine.selection import selector
+    from conformance.case.selection import selector
 
     wanted = selector(keyword)
     listing = list_suite(_case_folder(cases), tuple(paths or ()), families=_families(family))
@@ -188,7 +188,7 @@ def main() -> None:
 def _status(error: Exception) -> int | None:
     """The exit status for an error that is not the program's own."""
     from conformance.case.errors import CaseError
-    from conformance.engine.selection import SelectionError
+    from conformance.case.selection import SelectionError
     from conformance.link.errors import EnvironmentFault
 
     if isinstance(error, EnvironmentFault) or (isinstance(error, OSError) and error.errno in _MACHINE):

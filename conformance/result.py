@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from conformance.case.case import Case
-from conformance.case.expectations import Expectation
 from conformance.trace import Trace
+
+if TYPE_CHECKING:
+    from conformance.case.expectations import Expectation  # pydantic, which writers of results need not load
 
 __all__ = ["CaseResult", "Difference", "Failure", "SutFacts", "Verdict"]
 

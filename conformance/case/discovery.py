@@ -44,6 +44,9 @@ def discover(root: Path, paths: Sequence[Path] = ()) -> tuple[list[CaseFilePath]
             errors.append(CaseError("no such file or folder", str(given), expected="a case file or a folder with cases"))
             continue
         base = root if _below(given, root) else root_of(given)
+        if any(_below(given, base / folder) for folder in _SIDE_FOLDERS):
+            errors.append(CaseError("no cases are here", str(given), expected=f"a folder beside {', '.join(_SIDE_FOLDERS)}"))
+            continue
         inside = _below(given, base)
         for path in _case_files(given, base, errors):
             relative = os.path.relpath(path, base).replace(os.sep, "/") if inside else path.name

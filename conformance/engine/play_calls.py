@@ -67,6 +67,8 @@ def start(play: Executor, step: StartStep) -> Playing:
 
 def finish(play: Executor, step: FinishStep) -> Playing:
     """Wait for a call that was started, and compare what it returns and when."""
+    if step.name not in play.pending:
+        raise play.stop(step, f"there is no call {step.name} that is still to finish", verdict=Verdict.ERROR)
     number, started = play.pending.pop(step.name)
     t, outcome = yield from _returned(play, step, number)
     # A caller that waits for a processor returns late, and that is this machine's doing: so far may the time be off.

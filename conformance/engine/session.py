@@ -22,10 +22,10 @@ from conformance.case.case import Case
 from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations, load_expectations
 from conformance.case.loader import Suite, load_suite
+from conformance.case.selection import SelectionError, selector
 from conformance.engine.executor import flatten
 from conformance.engine.ready import build_packets
 from conformance.engine.runner import Runner, RunnerOptions
-from conformance.engine.selection import SelectionError, selector
 from conformance.report.console import Console
 from conformance.report.files import unwritable
 from conformance.report.json_lines import JsonLines
@@ -191,7 +191,7 @@ class _Session:
                 lines.start(facts)
                 for error in self.suite.errors:
                     lines.broken(error)
-            console.start(len(self.cases), facts.suts)
+            console.start(len(self.cases), facts.suts, seed)
             asyncio.run(self._play(seed, self._taker(console, lines), console))
             if not self.signal:
                 self._account(self._taker(console, lines))

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from conformance.case.case import Case
 from conformance.case.loader import Suite
+from conformance.case.selection import selector
 from conformance.case.steps import AnyOrderStep, EitherStep, OptionalStep, RepeatStep, Step
-from conformance.engine.selection import selector
 from conformance.report.safe_text import printable
 
 __all__ = ["show_cases"]

@@ -84,11 +84,12 @@ class Console:
 
     # While it goes ----------------------------------------------------------------------------------------------------
 
-    def start(self, total: int, suts: Sequence[SutFacts]) -> None:
+    def start(self, total: int, suts: Sequence[SutFacts], seed: int | None = None) -> None:
         """``total`` case runs will follow. Starts a thread; see :mod:`conformance.report.progress`."""
         self._suts = [sut.name for sut in suts]
         for sut in suts:
-            self._print(Text(f"{printable(sut.name)}: {printable(sut.version)}, states from {printable(sut.states_from)}", "dim"))
+            chosen = "" if seed is None else f", seed {seed}"
+            self._print(Text(f"{printable(sut.name)}: {printable(sut.version)}, states from {printable(sut.states_from)}{chosen}", "dim"))
         self._progress = (LiveProgress if self._live else LineProgress)(self._console, total, self._clock)
         self._progress.start()
 

@@ -41,6 +41,7 @@ class Stack:
     disturbed: Callable[[], str | None] = lambda: None
     site: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
+    places: Callable[[Family], Places] = places
     endless: bytes | None = None
     """A frame that comes again and again from the first segment on."""
 
@@ -93,7 +94,7 @@ class FakeBed:
         stack.site()
         self.sut.open += 1
         self.sut.most = max(self.sut.most, self.sut.open)
-        return FakeSite(self.sut, stack, places(family), events)
+        return FakeSite(self.sut, stack, stack.places(family), events)
 
     def close(self) -> None:
         self.sut.beds -= 1

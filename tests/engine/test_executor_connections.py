@@ -9,6 +9,7 @@ import pytest
 from conformance.engine.events import Frame
 from conformance.engine.stream import stream
 from conformance.result import Verdict
+from conformance.sut.base import Outcome
 from conformance.trace import Received
 from conformance.wire.icmp import quoted
 from conformance.wire.read import read_frame
@@ -103,6 +104,22 @@ def test_a_new_incarnation_takes_the_frames_over(read: Read) -> None:
     assert desk.run(SECOND) is Verdict.PASS, "the silence is the old incarnation's"
     names = [event.connection for event in desk.executor.trace.events if isinstance(event, Received)]
     assert names == ["default", "again", "again"]
+
+
+def test_answers_to_an_old_duplicate_belong_to_the_new_incarnation(read: Read) -> None:
+    old = "- {inject: S 0:0(0), on: again}\n- inject: P. 1:11(10) ack 1\n- {expect: . 0:0(0) ack 1, on: again}\n- silence: 1s"
+    desk = Desk(read(f"{HANDSHAKE}\n{old}", AGAIN))
+    desk.sut("S. 0:0(0) ack 1")
+    desk.sut(". 0:0(0) ack 1", on="again")
+    assert desk.run(SECOND) is Verdict.PASS
+
+
+def test_an_incarnation_goes_to_the_port_that_the_sut_chose(read: Read) -> None:
+    steps = "- call: c = socket()\n- call: connect(c)\n- expect: S 0:0(0)\n- inject: R. 0:0(0) ack 1\n- {inject: S 0:0(0), on: again}"
+    desk = Desk(read(steps, AGAIN))
+    desk.executor.connections["default"].ends.sut_port = 50_123
+    desk.sut("S 0:0(0)")
+    assert [struct.unpack_from(">H", frame, 36)[0] for _, frame in desk.sent] == [50_123, 50_123]
 
 
 def test_before_it_is_used_an_incarnation_gets_nothing(read: Read) -> None:
@@ -219,3 +236,45 @@ def test_or_the_segment_that_is_written(read: Read) -> None:
 def test_a_message_can_quote_nothing_before_the_sut_has_sent_something(read: Read) -> None:
     desk = Desk(read("- inject_icmp: port-unreachable"))
     assert desk.verdict is Verdict.ERROR and "sent nothing yet" in desk.failure.reason
+
+
+# What the SUT's sockets give ------------------------------------------------------------------------------------------
+
+READS = """
+- call: s = socket()
+- inject: S 0:0(0)
+- expect: S. 0:0(0) ack 1
+- inject: . 1:1(0) ack 1
+- call: c = accept(s)
+- call: recv(c, 10) = 10
+- call: recv(c, 10{peek}) = 10
+- call: recv(c, 10) = 10
+"""
+
+
+@pytest.mark.parametrize(
+    ("peek", "second", "third", "step"),
+    [
+        ("", (10, 10), (20, 10), None),
+        ("", (11, 10), (21, 10), "call: recv(c, 10) = 10"),
+        ("", (10, 10), (10, 10), "call: recv(c, 10) = 10"),
+        (", MSG_PEEK", (10, 10), (10, 10), None),
+        (", MSG_PEEK", (10, 10), (20, 10), "call: recv(c, 10) = 10"),
+    ],
+)
+def test_octets_that_are_received_are_those_of_the_stream(
+    read: Read, peek: str, second: tuple[int, int], third: tuple[int, int], step: str | None
+) -> None:
+    desk = Desk(read(READS.format(peek=peek)), returns={"recv": None})
+    desk.sut("S. 0:0(0) ack 1")
+    for octets in (stream(0, 10), stream(*second), stream(*third)):
+        desk.returned(Outcome(octets))
+    assert desk.verdict is (Verdict.FAIL if step else Verdict.PASS)
+    assert desk.executor.failure is None or (desk.failure.step, desk.fields) == (step, ["result"])
+
+
+def test_octets_that_a_case_wrote_out_are_compared_with_nothing_else(read: Read) -> None:
+    steps = READS.replace("- call: c = accept(s)", '- inject: P. 1:11(10) ack 1 "0123456789"\n- call: c = accept(s)')
+    desk = Desk(read(steps.format(peek="")), returns={"recv": Outcome(b"0123456789")})
+    desk.sut("S. 0:0(0) ack 1")
+    assert desk.run() is Verdict.PASS

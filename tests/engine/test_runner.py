@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -14,9 +15,10 @@ from conformance.engine.executor import FLOOD
 from conformance.engine.runner import ATTEMPTS, Runner, RunnerOptions
 from conformance.link.errors import EnvironmentFault
 from conformance.result import CaseResult, Verdict
-from conformance.sut.base import SutFault
+from conformance.sut.base import Places, SutFault
+from conformance.wire.segment import Family
 
-from .desk import Read
+from .desk import Read, places
 from .fake_sut import FakeSut, Stack, syn_ack
 
 LIMIT = 60
@@ -27,7 +29,9 @@ HANDSHAKE = """
 - expect: S. 0:0(0) ack 1
 - state: s ESTABLISHED
 """
-SHORT = "timeout: 200ms"
+PATIENT = "tolerance: 1min"
+"""No tester is so late: a failure is one on a busy machine too."""
+SHORT = f"timeout: 200ms\n{PATIENT}"
 
 
 def play(sut: FakeSut, *cases: Case, **options: int) -> dict[str, CaseResult]:
@@ -102,7 +106,7 @@ def test_garbage_is_the_stack_s_failure_not_the_tester_s(one: One, damage: Calla
 
 @pytest.mark.parametrize("steps", [HANDSHAKE, "- inject: S 0:0(0)\n- {silence: 1h, on: c2}"])
 def test_a_flood_ends_its_case(one: One, steps: str) -> None:
-    result = one(Stack(answer=lambda _: [b"\0" * 60] * (FLOOD + 1)), "connections: {c2: {peer: peer2}}", steps)
+    result = one(Stack(answer=lambda _: [b"\0" * 60] * (FLOOD + 1)), f"connections: {{c2: {{peer: peer2}}}}\n{PATIENT}", steps)
     assert result.verdict in (Verdict.ERROR, Verdict.FAIL)
 
 
@@ -137,7 +141,7 @@ def test_an_attempt_that_is_not_disturbed_counts(one: One, times: int) -> None:
 
 def test_a_tester_that_stalls_tries_again(one: One) -> None:
     stalls, wrong = iter([0.05]), iter([2])  # seconds, more than the tolerance; only in the first attempt
-    result = one(Stack(send=lambda: time.sleep(next(stalls, 0)), answer=lambda syn: [syn_ack(syn, next(wrong, 1))]))
+    result = one(Stack(send=lambda: time.sleep(next(stalls, 0)), answer=lambda syn: [syn_ack(syn, next(wrong, 1))]), "timeout: 200ms")
     assert (result.verdict, result.attempts) == (Verdict.PASS, 2)
 
 
@@ -185,6 +189,15 @@ def test_what_raises_while_the_case_waits_ends_it(one: One) -> None:
     assert (result.verdict, "Bad file descriptor" in reason(result)) == (Verdict.ERROR, True)
 
 
+def test_a_place_that_lacks_an_address_is_given_back(one: One) -> None:
+    def without_peer2(family: Family) -> Places:
+        where = places(family)
+        return replace(where, hosts={name: host for name, host in where.hosts.items() if name != "peer2"})
+
+    result = one(Stack(places=without_peer2), "connections: {c2: {peer: peer2}}")
+    assert (result.verdict, "peer2" in reason(result)) == (Verdict.ERROR, True)
+
+
 # Beds -----------------------------------------------------------------------------------------------------------------
 
 
@@ -214,8 +227,6 @@ def test_cases_with_the_same_settings_share_a_bed(read: Read) -> None:
 
 
 def _renamed(case: Case, number: int) -> Case:
-    from dataclasses import replace
-
     return replace(case, id=f"{number}/{case.id}")
 
 
@@ -276,7 +287,13 @@ def test_a_run_that_is_stopped_ends_and_tells_only_what_it_knows(read: Read) -> 
 
 def test_a_report_that_cannot_be_written_ends_the_run(read: Read) -> None:
     cases = [_renamed(read(HANDSHAKE), number) for number in range(3)]
-    run = Runner(FakeSut(), RunnerOptions(), _breaks(OSError(28, "No space left on device"))).run(cases)
+    full = iter([True])
+
+    def write(_: CaseResult) -> None:
+        if next(full, False):
+            raise OSError(28, "No space left on device")
+
+    run = Runner(FakeSut(), RunnerOptions(jobs=1), write).run(cases)
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(asyncio.wait_for(run, LIMIT))
 

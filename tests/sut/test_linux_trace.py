@@ -221,6 +221,35 @@ def test_the_tracepoint_tells_every_transition(bed: LinuxBed, tracer: StateTrace
     assert {(move.remote_port, move.local_port) for move in moves[1:]} == {(ends[0].peer_port, ends[0].sut_port)}
 
 
+def test_transitions_that_were_lost_disturb_the_case(family: Family) -> None:
+    sut = Linux()
+    if not sut.traces:
+        sut.close()
+        pytest.skip("the tracepoint cannot be read")
+    bed = sut.bed({})
+
+    async def play() -> None:
+        with opened(bed, family) as peer:
+            peer.listener()
+            peer.site.agent.transitions([peer.ends])
+            assert peer.site.disturbed() is None
+            sut._tracer._instance.write("buffer_size_kb", "4")  # type: ignore[union-attr]
+            with bed._pair.sut.entered(), socket.create_server((LOOPBACK[family], 0), family=KERNEL[family]) as server:
+                for _ in range(200):  # some 4 transitions each
+                    with socket.create_connection(server.getsockname()[:2]), server.accept()[0]:
+                        pass
+            peer.site.agent.transitions([peer.ends])
+            assert "the kernel's trace lost" in str(peer.site.disturbed())
+            with opened(bed, family) as later:
+                assert later.site.disturbed() is None
+
+    try:
+        asyncio.run(play())
+    finally:
+        bed.close()
+        sut.close()
+
+
 def test_what_was_read_is_not_read_again(bed: LinuxBed, tracer: StateTracer, family: Family) -> None:
     async def play() -> None:
         with opened(bed, family) as peer:

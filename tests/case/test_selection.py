@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.engine.selection import SelectionError, selector
+from conformance.case.selection import SelectionError, selector
 
 IDS = (
     "handshake/passive-open[ipv4]",
