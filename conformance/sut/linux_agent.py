@@ -153,12 +153,9 @@ class LinuxAgent:
     def close(self, connections: Sequence[Endpoints]) -> None:
         """End pending calls, abort every socket, and remove connections that no socket holds."""
         self._closed = True
-        for sock in list(self._calls.open.values()):
+        for sock in list(self._calls.open.values()) if self._pending else ():
             with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            if self._pending:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)  # wakes whoever sleeps in a call on it
+                sock.shutdown(socket.SHUT_RDWR)  # wakes whoever sleeps in a call on it
         for connection in connections:
             if connection.sut_port:
                 # A listener that was closed under accept() lives on, and only its end wakes the caller.

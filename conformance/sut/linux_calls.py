@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from conformance.sut.base import Argument, Host, Outcome
 from conformance.wire.segment import Family
@@ -21,6 +22,8 @@ _MISSING_IN_PYTHON = {
 }  # fmt: skip
 _POLL_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")}
 _POLL_ALL = select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP
+_NO_LINGER = (0, 0)
+_ABORT = struct.pack("ii", 1, 0)
 _TIMES = ("SO_RCVTIMEO", "SO_SNDTIMEO")
 
 
@@ -43,6 +46,8 @@ class SocketCalls:
         self._family = _FAMILIES[family]
         self._make = make
         self.open: dict[int, socket.socket] = {}
+        self._lingers: dict[int, tuple[int, int]] = {}
+        """What the case has set, by descriptor."""
         self.starved = False
         """Has a call failed because this process, or this machine, has no descriptor left? That is not the stack's doing."""
 
@@ -64,11 +69,17 @@ class SocketCalls:
 
     def lingers(self, arguments: Sequence[Argument]) -> bool:
         """Would close wait for the peer (SO_LINGER with a time)?"""
-        sock = self.open.get(arguments[0]) if isinstance(arguments[0], int) else None
-        if sock is None:
-            return False
-        on, seconds = struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+        on, seconds = self._lingers.get(arguments[0], _NO_LINGER) if isinstance(arguments[0], int) else _NO_LINGER
         return bool(on and seconds)
+
+    def _keep(self, sock: socket.socket) -> Outcome:
+        """Take a new socket in: one that the kernel aborts if this process dies, and closes as the case wants if the case closes it.
+
+        A connection that goes on without a socket would hold its namespace for minutes. What is accepted inherits it.
+        """
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        self.open[sock.fileno()] = sock
+        return Outcome(sock.fileno())
 
     def _socket(self, arguments: Sequence[Argument]) -> Outcome:
         numbers = [
@@ -78,8 +89,7 @@ class SocketCalls:
             numbers.insert(0, self._family)
         family, kind, protocol = [*numbers, socket.SOCK_STREAM, 0][:3] if len(numbers) < 2 else [*numbers, 0][:3]
         sock = self._make(family, kind, protocol)
-        self.open[sock.fileno()] = sock
-        return Outcome(sock.fileno())
+        return self._keep(sock)
 
     def _bind(self, sock: socket.socket, host: Host) -> Outcome:
         sock.bind(_sockaddr(host))
@@ -95,8 +105,7 @@ class SocketCalls:
 
     def _accept(self, sock: socket.socket) -> Outcome:
         accepted, address = sock.accept()
-        self.open[accepted.fileno()] = accepted
-        return Outcome(accepted.fileno(), peer=_host(accepted, address))
+        return replace(self._keep(accepted), peer=_host(accepted, address))
 
     def _send(self, sock: socket.socket, data: bytes, flags: str | int = 0) -> Outcome:
         # MSG_NOSIGNAL keeps SIGPIPE away from the harness; the errno is the same.
@@ -111,14 +120,17 @@ class SocketCalls:
 
     def _close(self, sock: socket.socket) -> Outcome:
         del self.open[sock.fileno()]
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", *self._lingers.pop(sock.fileno(), _NO_LINGER)))
         sock.close()
         return Outcome(0)
 
     def _setsockopt(self, sock: socket.socket, name: str, *values: int | bytes) -> Outcome:
         value: int | bytes = values[0]
         if name == "SO_LINGER":
-            value = struct.pack("ii", *values)
-        elif name in _TIMES and isinstance(value, int):
+            on, seconds = (int(value) for value in values)
+            self._lingers[sock.fileno()] = on, seconds  # close() takes it from there
+            return Outcome(0)
+        if name in _TIMES and isinstance(value, int):
             value = struct.pack("ll", *divmod(value * 1000, 1_000_000))  # a case gives milliseconds, struct timeval takes µs
         sock.setsockopt(_level(name), constant(name), value)
         return Outcome(0)
