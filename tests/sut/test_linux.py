@@ -115,6 +115,21 @@ def test_a_frame_from_whatever_source_is_seen_to_leave(bed: LinuxBed, family: Fa
 
 @namespaces
 @FAMILIES
+def test_a_frame_is_seen_where_it_was_sent_whoever_has_its_address(linux: Linux, bed: LinuxBed, family: Family) -> None:
+    with contextlib.closing(linux.bed({})) as second:
+
+        async def play() -> None:
+            with opened(bed, family) as one, opened(second, family) as other:
+                other.ends.peer = one.ends.peer
+                other.send(SYN, 0)
+                await other.events.until(lambda: any(outgoing for _, _, outgoing in other.events.frames))
+                assert one.events.frames == []
+
+        asyncio.run(play())
+
+
+@namespaces
+@FAMILIES
 def test_a_frame_of_another_kind_is_seen_to_leave(bed: LinuxBed, family: Family) -> None:
     async def play() -> None:
         with opened(bed, family) as peer:

@@ -159,6 +159,12 @@ async def _accept(peer: Peer) -> None:
     await blocked(peer, "accept", peer.listener())
 
 
+async def _accept_unused(peer: Peer) -> None:
+    """A case that no frame belongs to: it names no connection whose end would wake the caller."""
+    await _accept(peer)
+    peer.ends.sut_port = 0
+
+
 async def _connect(peer: Peer) -> None:
     await blocked(peer, "connect", peer.socket(), Host(peer.ends.peer, peer.ends.peer_port))
     await peer.segment(SYN)
@@ -191,7 +197,7 @@ async def _nothing(peer: Peer) -> None:
     await peer.accepted()
 
 
-@pytest.mark.parametrize("leave", [_accept, _connect, _recv, _close, _recv_closed, _accept_closed, _nothing])
+@pytest.mark.parametrize("leave", [_accept, _accept_unused, _connect, _recv, _close, _recv_closed, _accept_closed, _nothing])
 def test_closing_a_site_ends_what_its_case_left(bed: LinuxBed, family: Family, leave: Callable[[Peer], Awaitable[None]]) -> None:
     threads = set(threading.enumerate())
 
