@@ -56,7 +56,7 @@ class Runner:
         self._stopping = False
 
     def stop(self) -> None:
-        """Begin no more cases and end those that run, without a result."""
+        """Begin no more cases and end those that run, without a result; may be called twice."""
         self._stopping = True
         for run in self._running:
             if not run.finished.done():

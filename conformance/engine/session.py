@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from conformance.case.expectations import Expectations, load_expectations
 from conformance.case.loader import Suite, load_suite
 from conformance.case.selection import SelectionError, selector
 from conformance.engine.executor import flatten
+from conformance.engine.interruption import Interruption
 from conformance.engine.ready import build_packets
 from conformance.engine.runner import Runner, RunnerOptions
 from conformance.report.console import Console
@@ -116,11 +116,8 @@ def run(request: Request) -> int:
         for entry in expectations.unused(case.id for case in suite.cases):
             print(f"conformance: {entry.file}:{entry.line}: no case is called {printable(entry.case)}", file=sys.stderr)
     shown = {request.sut: os.path.relpath(file)} if file else {}
-    sut = registry.make(request.sut, request.states)
-    try:
-        return _Session(request, suite, cases, expectations, shown, sut).play()
-    finally:
-        sut.close()
+    with Interruption() as interruption, contextlib.closing(registry.make(request.sut, request.states)) as sut:
+        return _Session(request, suite, cases, expectations, shown, sut, interruption).play()
 
 
 def _check(request: Request) -> None:
@@ -165,9 +162,8 @@ class _Session:
     expectations: Expectations
     expectations_files: dict[str, str]
     sut: Sut
+    interruption: Interruption
     results: list[CaseResult] = field(default_factory=list)
-    signal: int = 0
-    """The signal that ended the run, if one did."""
 
     def play(self) -> int:
         """Everything, in order."""
@@ -193,18 +189,20 @@ class _Session:
                     lines.broken(error)
             console.start(len(self.cases), facts.suts, seed)
             asyncio.run(self._play(seed, self._taker(console, lines), console))
-            if not self.signal:
+            if not self.interruption.signal:
                 self._account(self._taker(console, lines))
             seconds = time.monotonic() - started
-            summary = Summary.of(self.results, {error.file for error in self.suite.errors}, seconds, bool(self.signal))
+            summary = Summary.of(self.results, {error.file for error in self.suite.errors}, seconds, bool(self.interruption.signal))
             if lines:
                 lines.finish(summary)
         if request.junit:
             write_junit(request.junit, self.results, facts, self.suite.errors, texts)
         if request.tap:
-            write_tap(request.tap, self.results, facts, self.suite.errors, bool(self.signal))
-        console.finish(self.results, self.suite.errors, seconds=seconds, interrupted=bool(self.signal), requirement_texts=texts)
-        return 128 + self.signal if self.signal else _exit(self.results, self.suite.errors)
+            write_tap(request.tap, self.results, facts, self.suite.errors, bool(self.interruption.signal))
+        console.finish(
+            self.results, self.suite.errors, seconds=seconds, interrupted=bool(self.interruption.signal), requirement_texts=texts
+        )
+        return 128 + number if (number := self.interruption.signal) else _exit(self.results, self.suite.errors)
 
     async def _play(self, seed: int, take: Callable[[CaseResult], None], console: Console) -> None:
         runner = Runner(
@@ -214,18 +212,11 @@ class _Session:
             lambda case_id: console.running(case_id, self.sut.name),
         )
         loop = asyncio.get_running_loop()
-
-        def stop(number: int) -> None:
-            self.signal = number
-            runner.stop()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
+        self.interruption.listen(lambda: loop.call_soon_threadsafe(runner.stop))
         try:
             await runner.run(self.cases)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+            self.interruption.listen(None)
 
     def _again(self, result: CaseResult) -> str:
         """The command that runs this case alone."""
