@@ -75,8 +75,14 @@ class CaseRun:
     # What the site tells ------------------------------------------------------------------------------------------------
 
     def frame(self, t: int, frame: bytes, outgoing: bool) -> None:
-        if outgoing and not self.executor.left(t, frame):
-            return  # the answer to it may be next: no detour through the inbox
+        # What comes while an action is carried out needs no detour through the inbox: the steps look for it when they go on.
+        if outgoing:
+            if not self.executor.left(t, frame):
+                return
+        elif self._busy:
+            self.activity += 1
+            self.executor.came(t, frame)
+            return
         self._tell(Frame(t, frame, outgoing))
 
     def returned(self, call: int, t: int, outcome: Outcome) -> None:

@@ -144,7 +144,7 @@ class Executor:
                 if not self.left(t, frame):
                     return False
             case Frame(t, frame, False):
-                self._came(t, frame)
+                self.came(t, frame)
             case CallReturned(t, number, outcome):
                 self.results[number] = (t, outcome)
             case Blocked(t, number):
@@ -354,7 +354,11 @@ class Executor:
             yield wish
         yield WakeAt(wake if self.verdict is None else None)
 
-    def _came(self, t: int, frame: bytes) -> None:
+    def came(self, t: int, frame: bytes) -> None:
+        """A frame came from the SUT: a step that asks for it finds it."""
+        if self.verdict is not None:
+            return
+        self.now = max(self.now, t)
         packet = read_frame(frame)
         connection = self.connections.of(packet)
         event = Received(t=t, frame=frame, packet=packet, connection=connection.name if connection else None)

@@ -71,7 +71,6 @@ class Runner:
     async def ready(self) -> AsyncIterator[None]:
         """What :meth:`play` takes: a watch on delays, and test beds that are given back at the end."""
         heartbeat = asyncio.create_task(self._heartbeat())
-        gc.collect()
         gc.freeze()  # what is loaded stays: the collector would walk it again and again, and stall the cases
         try:
             yield

@@ -44,6 +44,23 @@ _FIXED_HOSTS = {
 }
 
 
+_FAMILIES = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}
+_HOSTS = {
+    _FAMILIES[net.family]: {
+        name: ipaddress.ip_address(address).packed for name, address in (_FIXED_HOSTS[_FAMILIES[net.family]] | {"sut": net.sut}).items()
+    }
+    for net in ADDRESSING
+}
+"""The addresses that are the same for all case runs."""
+_PEERS = {
+    _FAMILIES[net.family]: (int(ipaddress.ip_network(net.peers).network_address), ipaddress.ip_network(net.peers).max_prefixlen // 8)
+    for net in ADDRESSING
+}
+"""The first address of the peers' net, as a number, and the octets of one."""
+_SHARE = (1 << 17) // _SLOTS
+"""Peers for each run on this machine; 198.18.0.0/15 holds 2^17."""
+
+
 class Linux:
     """The kernel that this process runs on."""
 
@@ -80,12 +97,9 @@ class Linux:
     def places(self, family: Family) -> Places:
         """Addresses that no other case run of this machine uses now, and ports that none of this process used lately."""
         number = next(self._counter)
-        net = ipaddress.ip_network(next(a.peers for a in ADDRESSING if (a.family == socket.AF_INET) == (family is Family.IPV4)))
-        share = min(net.num_addresses, 1 << 17) // _SLOTS
-        first = self._slot * share + 2 * (number % (share // 2 - 1)) + 1
-        own = next(a.sut for a in ADDRESSING if (a.family == socket.AF_INET) == (family is Family.IPV4))
-        hosts = {name: ipaddress.ip_address(address).packed for name, address in _FIXED_HOSTS[family].items()}
-        hosts |= {"sut": ipaddress.ip_address(own).packed, "peer": net[first].packed, "peer2": net[first + 1].packed}
+        net, length = _PEERS[family]
+        first = net + self._slot * _SHARE + 2 * (number % (_SHARE // 2 - 1)) + 1
+        hosts = {**_HOSTS[family], "peer": first.to_bytes(length, "big"), "peer2": (first + 1).to_bytes(length, "big")}
         low, high = _PORTS
         port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
         ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + number % 20000}

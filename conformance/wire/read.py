@@ -25,9 +25,10 @@ _FRAGMENT_BITS = 0x3FFF
 _DF = 0x4000
 _IP6_HEADER = 40
 _IPV4_FIELDS = struct.Struct(">BBHHHBBH4s4s").unpack_from
+_IPV6_FIELDS = struct.Struct(">IHBB16s16s").unpack_from
 _TCP_FIELDS = struct.Struct(">HHIIBBHHH").unpack_from
-"""IPv4's and TCP's fixed fields. dpkt reads everything else; these stand between a segment and the answer to it, and dpkt's objects
-take 9 µs where this takes one."""
+"""The fixed fields of IPv4, IPv6 and TCP. dpkt reads everything else; these stand between a segment and the answer to it, and
+dpkt's objects take 9 µs where this takes one."""
 
 
 _Reader = Callable[[bytes], Packet]
@@ -100,6 +101,10 @@ def _ipv4(packet: bytes) -> Packet:
 
 def _ipv6(packet: bytes) -> Packet:
     """RFC 8200, section 3. A fragment header around a whole packet (RFC 6946) is skipped like other extension headers."""
+    if len(packet) > 40 and packet[6] == _TCP and packet[0] >> 4 == 6:  # no extension headers: nearly every segment there is
+        word, length, _, hops, src, dst = _IPV6_FIELDS(packet)
+        if 0 < length <= len(packet) - _IP6_HEADER:
+            return _tcp(Family.IPV6, src, dst, hops, word >> 20 & 0xFF, 0, False, True, packet[_IP6_HEADER : _IP6_HEADER + length])
     ip = Ip6Header(packet)
     if ip.v != 6:
         raise UnpackError(f"version {ip.v} in an IPv6 frame")
