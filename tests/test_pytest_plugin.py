@@ -323,9 +323,12 @@ def _plays(process: int) -> bool:
 
 
 @pytest.fixture
-def running(pytester: pytest.Pytester, folder: Folder) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def running(pytester: pytest.Pytester, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A pytest run of a case that lasts a minute, and the process that plays it."""
     folder(silent=SLOW.replace("DURATION", "60s"))
+    # Where CI says that it is, pytest's summary repeats each message in full.
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
     with pytester.popen(
         [sys.executable, "-m", "pytest"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -350,10 +353,7 @@ def test_when_the_child_crashes_what_it_wrote_is_shown(running: tuple[subprocess
     os.kill(worker, signal.SIGABRT)
     output = process.communicate(timeout=20)[0].decode()
     assert "killed by SIGABRT" in output
-    begins = "Fatal Python error: Aborted"
-    assert begins in output
-    said = output[output.index(begins) : output.rindex(begins)]  # the child may write that more than once
-    assert "killed by SIGABRT" not in said, "it stands at one case, not at each"
+    assert output.count("Fatal Python error: Aborted") == 1
 
 
 @plays

@@ -17,8 +17,8 @@ from .cases import CASES, DIVERSE, write_failing
 from .conftest import Start
 from .program import PATIENCE, Run, as_always, no_test_bed
 
-_HALTS = 15
-"""They last longer than the first round of cases, and not as long as all that a case is given."""
+_HALTS, _HALT = 12, 0.25
+"""Seconds: longer than Linux waits before it sends data again. All of them together take less than the attempts that a case is given."""
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def test_a_busy_machine(start: Start, cases: list[str]) -> None:
 def test_a_machine_that_stands_still_now_and_then(start: Start, cases: list[str]) -> None:
     """As one that is suspended, or a virtual one that is moved: the tester is late, and the stack's timers are not."""
     run = start(*cases)
-    run.until(lambda: bool(run.lines), "the first line of the results")
+    run.until_results(1)
     for _ in range(_HALTS):
         if not run.ended:
             run.signal(signal.SIGSTOP)
-            time.sleep(0.12)
+            time.sleep(_HALT)
             run.signal(signal.SIGCONT)
-            time.sleep(0.03)
+            time.sleep(0.01)
     _wait(run)
     as_always(run)
 
