@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["CASES", "DIVERSE", "write_failing", "write_hanging"]
+__all__ = ["CASES", "DIVERSE", "write_beside", "write_failing", "write_hanging"]
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 
@@ -62,6 +62,20 @@ steps:
   - expect: . 1:1(0) ack 11
 """
 
+_PUNCTUAL = """\
+title: What is acknowledged within 200 ms is not sent again
+requirements: [RFC9293/MUST-1]
+given: ESTABLISHED
+steps:
+"""
+_IN_TIME = """\
+  - call: send(c, 100) = 100
+  - expect: P?. {first}:{next}(100)
+  - inject: . 1:1(0) ack {next} win 65535
+    after: 120ms
+"""
+_PUNCTUAL += "".join(_IN_TIME.format(first=first, next=first + 100) for first in range(1, 1001, 100))
+
 _HANGING = {
     "accept": "given: ESTABLISHED\nsteps:\n  - start: r = accept(s)\n",
     "recv": "given: ESTABLISHED\nsteps:\n  - start: r = recv(c, 100)\n",
@@ -89,3 +103,9 @@ def write_hanging(folder: Path) -> Path:
 def write_failing(folder: Path) -> Path:
     """A case folder with a case that fails."""
     return _write(folder, {"topic/fails": _PASSES.replace("ack 11", "ack 12")})
+
+
+def write_beside(folder: Path) -> list[Path]:
+    """Cases to play beside DIVERSE: one that fails, and one that passes only if the tester is punctual, for more than a second."""
+    _write(folder, {"topic/fails": _PASSES.replace("ack 11", "ack 12"), "topic/punctual": _PUNCTUAL})
+    return [folder / "topic/fails.yaml", folder / "topic/punctual.yaml"]

@@ -72,12 +72,16 @@ class Holdings:
         return [
             *(f"process {pid}" for pid in _session(self.pid)),
             *(f"network namespace {name}" for name, handle in there if not (killed and _only_closes(handle))),
-            *(f"Unix socket {name}" for name, inode in _unix_sockets() if inode in self.sockets),
+            *(f"Unix socket {name}" for name in self.shares()),
         ]
 
     def closing(self) -> list[str]:
         """The namespaces that are there, as :meth:`left` lets them be."""
         return [name for name, handle in self.namespaces.items() if _exists(handle)]
+
+    def shares(self) -> list[str]:
+        """The Unix sockets that say which peers are its own, of all that runs in this network namespace have."""
+        return [name for name, inode in _unix_sockets() if inode in self.sockets]
 
     def instances(self) -> list[str]:
         """Its instances of the trace file system that are there."""
@@ -193,11 +197,16 @@ def _opened(handle: _Handle | None) -> int | None:
 
 
 def _only_closes(handle: _Handle | None) -> bool:
-    """Is there nothing in the namespace but its loopback device, and TCP connections that no process has any more?"""
+    """Is there nothing in the namespace but its loopback device, and TCP connections that no process has any more?
+
+    Only root can look; for others it is so.
+    """
     descriptor = _opened(handle)
     if descriptor is None:
         return True
     try:
+        if os.geteuid() != 0:
+            return True
         devices = _looked(descriptor, "tail -qn +3 /proc/net/dev")
         connections = _looked(descriptor, "tail -qn +2 /proc/net/tcp /proc/net/tcp6")
     finally:

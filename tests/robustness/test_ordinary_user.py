@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .as_nobody import NOBODY
-from .cases import CASES, DIVERSE, write_failing
+from .cases import CASES, DIVERSE, write_beside, write_failing
 from .program import PATIENCE, Run, as_always, verdicts
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an ordinary user")
@@ -39,7 +39,7 @@ def shared() -> Iterator[Path]:
 
 
 def test_the_verdicts_are_the_same(play: Callable[..., Run], shared: Path) -> None:
-    run = play("--cases", CASES, *DIVERSE, write_failing(shared / "failing") / "topic/fails.yaml", before=_AS_NOBODY)
+    run = play("--cases", CASES, *DIVERSE, *write_beside(shared / "beside"), before=_AS_NOBODY)
     as_always(run)
     assert {case["states_from"] for case in run.cases.values()} == {"inet_diag"}
     assert not run.lines[0]["machine"]["root"] and run.json.stat().st_uid == NOBODY

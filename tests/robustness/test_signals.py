@@ -31,7 +31,7 @@ def test_a_run_that_is_interrupted_while_calls_hang(start: Start, tmp_path: Path
     run = start("--cases", write_hanging(tmp_path / "cases"))
     _skip_without_test_bed(run, run.until(lambda: len(run.cases) == 4 and run.asleep_in(_BLOCKING) == 10, "ten calls that hang"))
     held, known = Holdings.of(run.pid), run.cases
-    assert len(held.namespaces) == 2 and len(held.sockets) > 20, "else it is not seen whether they go"
+    assert len(held.namespaces) >= 2 and len(held.sockets) > 20, "else it is not seen whether they go"
 
     begun = time.monotonic()
     run.signal(number)
