@@ -8,6 +8,7 @@ import ipaddress
 import itertools
 import platform
 import resource
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -59,6 +60,8 @@ _PEERS = {
 """The first address of the peers' net, as a number, and the octets of one."""
 _SHARE = (1 << 17) // _SLOTS
 """Peers for each run on this machine; 198.18.0.0/15 holds 2^17."""
+_PEER_PORTS = 20000
+"""The tracepoint sees runs in other containers too, which may have the same peers: that each begins elsewhere tells them apart."""
 
 
 class Linux:
@@ -74,6 +77,7 @@ class Linux:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self._slot_lock, self._slot = _take_slot()
         self._counter = itertools.count(1)
+        self._first_peer_port = secrets.randbelow(_PEER_PORTS)
         self._tracer: StateTracer | None = None
         self.sites: dict[bytes, LinuxSite] = {}
         if trace and self._slot_lock is not None:
@@ -102,7 +106,7 @@ class Linux:
         hosts = {**_HOSTS[family], "peer": first.to_bytes(length, "big"), "peer2": (first + 1).to_bytes(length, "big")}
         low, high = _PORTS
         port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
-        ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + number % 20000}
+        ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + (self._first_peer_port + number) % _PEER_PORTS}
         ports["peer_port2"] = ports["peer_port"] + 1
         return Places(family, SUT_MAC, PEER_MAC, hosts, ports)
 

@@ -10,8 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from conformance.sut.linux import Linux
+from conformance.wire.segment import Family
 
 from .cases import CASES, DIVERSE, write_beside
 from .conftest import Start
@@ -36,6 +40,13 @@ def test_two_runs_at_once_each_in_an_order_of_its_own(start: Start, cases: list[
         as_always(run)
     assert os.geteuid() != 0 or len(shares) < 2 or (len(shares[0]) == len(shares[1]) == 1 and shares[0] != shares[1]), shares
     assert [list(runs[0].cases)[:20]] != [list(runs[1].cases)[:20]], "else the order is not random"
+
+
+def test_runs_in_other_containers_are_told_apart() -> None:
+    """They cannot agree on their peers with this one, and the tracepoint shows what their sockets do: only the ports differ."""
+    with patch("conformance.sut.linux._take_slot", lambda: (None, 0)):
+        places = [Linux().places(Family.IPV4) for _ in range(2)]
+    assert places[0].hosts["peer"] == places[1].hosts["peer"] and places[0].ports["peer_port"] != places[1].ports["peer_port"]
 
 
 def test_a_busy_machine(start: Start, cases: list[str]) -> None:
