@@ -13,7 +13,7 @@ from conformance.engine.variables import Variables
 from conformance.sut.base import Places
 from conformance.trace import Endpoints
 from conformance.wire.segment import SYN, Family
-from conformance.wire.template import Bound, Template, build
+from conformance.wire.template import Ahead, Bound, Template, build
 
 __all__ = ["OutgoingSegment", "template_of"]
 
@@ -51,14 +51,17 @@ class OutgoingSegment:
         """``from_sut`` makes a segment as the SUT would have sent it, for ICMP to quote. ValueError: there can be no such packet."""
         self._pattern, self._fields, self._places, self._from_sut = pattern, fields, places, from_sut
         self._template, self._slots, self._payload_known = template_of(places.family, pattern, fields)
+        self._late = tuple(slot for slot in self._slots if isinstance(slot.num, Var))
         self._bound: Bound | None = None
+        self._ahead: Ahead | None = None
         self._bound_to: Endpoints | None = None
         self._bound_port = 0
 
     def bind(self, ends: Endpoints, sut_port: int) -> Bound:
-        """Fill in addresses and ports, unless that is done."""
+        """Fill in addresses and ports, and all numbers that are known, unless that is done."""
         if self._bound is None or self._bound_to is not ends or self._bound_port != sut_port:
             self._bound, self._bound_to, self._bound_port = self._bind(ends, sut_port), ends, sut_port
+            self._ahead = self._render_ahead(self._bound, ends)
         return self._bound
 
     def _bind(self, ends: Endpoints, sut_port: int) -> Bound:
@@ -70,11 +73,25 @@ class OutgoingSegment:
             self._port(fields.get("sport", source[2])), self._port(fields.get("dport", target[2])),
         )  # fmt: skip
 
+    def _render_ahead(self, bound: Bound, ends: Endpoints) -> Ahead | None:
+        """The frame without what the SUT's segments have yet to say, if that is all that it lacks."""
+        pattern = self._pattern
+        relative = any(slot.relative for slot in self._slots)
+        if self._from_sut or relative or not self._payload_known or isinstance(pattern.win, Var) or isinstance(pattern.urg, Var):
+            return None
+        if not isinstance(pattern.seq, Exact):
+            return None
+        values = [slot.num.value if isinstance(slot.num, Exact) else None for slot in self._slots]
+        return bound.ahead(pattern.seq.value + ends.peer_isn, values)
+
     def frame(self, connection: Connection, variables: Variables) -> bytes:
         """The frame, now that all numbers are known. Raises Unbound for a variable that is not."""
         pattern, ends = self._pattern, connection.ends
-        own, other = (ends.sut_isn or 0, ends.peer_isn) if self._from_sut else (ends.peer_isn, ends.sut_isn or 0)
         bound = self.bind(ends, ends.sut_port)
+        if self._ahead is not None:
+            ack = 0 if pattern.ack is None else variables.value(pattern.ack) + (ends.sut_isn or 0)
+            return self._ahead.render(ack, *[variables.value(slot.num) for slot in self._late])
+        own, other = (ends.sut_isn or 0, ends.peer_isn) if self._from_sut else (ends.peer_isn, ends.sut_isn or 0)
         seq = variables.value(pattern.seq)
         ack = 0 if pattern.ack is None else variables.value(pattern.ack) + other
         values = [variables.value(slot.num) + (other if slot.relative else 0) for slot in self._slots]

@@ -31,7 +31,8 @@ __all__ = ["actual_text", "expect", "expect_icmp", "fits", "inject", "inject_icm
 def inject(play: Executor, step: InjectStep) -> Playing:
     """Send a segment."""
     connection = play.connections.use(step.on)
-    yield from play.wait_due(step)
+    if step.after is not None:
+        yield from play.wait_due(step)
     pattern = step.segment
     if pattern.data is not None or pattern.flags.value & URG:
         connection.plain = False
@@ -41,13 +42,13 @@ def inject(play: Executor, step: InjectStep) -> Playing:
         frame = play.prepared[id(step)].frame(connection, play.variables)
     except Unbound as error:
         raise _unbound(play, step, error) from None
-    yield from _send(play, step, connection, frame)
+    yield _send(play, step, connection, frame)
 
 
-def _send(play: Executor, step: Step, connection: Connection, frame: bytes) -> Playing:
+def _send(play: Executor, step: Step, connection: Connection, frame: bytes) -> Send:
     """Hand a frame over, and go on: the link says later when it left."""
     play.sends(Sent(t=play.now, step=play.index(step), frame=frame, connection=connection.name, due=max(play.due(step), play.ready)))
-    yield Send(frame)
+    return Send(frame)
 
 
 def _unbound(play: Executor, step: Step, error: Unbound) -> Stop:
@@ -62,7 +63,7 @@ def inject_icmp(play: Executor, step: InjectIcmpStep) -> Playing:
         message = _icmp_message(play, step, connection)
     except Unbound as error:
         raise _unbound(play, step, error) from None
-    yield from _send(play, step, connection, message)
+    yield _send(play, step, connection, message)
 
 
 def _icmp_message(play: Executor, step: InjectIcmpStep, connection: Connection) -> bytes:
@@ -101,9 +102,10 @@ def expect(play: Executor, step: ExpectStep) -> Playing:
     event = yield from next_segment(play, step, connection)
     quick = play.quick.get(id(step))
     if quick is not None and quick.fits(event.packet, connection, play.variables):
-        differences = timing_difference(play, step, event.t)
+        differences = []
     else:
-        differences = compare_segment(step, event.packet, connection, play.variables) + timing_difference(play, step, event.t)
+        differences = compare_segment(step, event.packet, connection, play.variables)
+    differences += timing_difference(play, step, event.t)
     take(play, step, event)
     connection.optional.clear()
     if differences:

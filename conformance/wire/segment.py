@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from conformance.wire.options import Option
+from conformance.wire.options import Option, parse_options
 
 __all__ = ["ACK", "CWR", "ECE", "FIN", "PSH", "RST", "SYN", "URG", "Family", "Icmp", "Packet", "Quote", "Segment", "Unreadable"]
 
@@ -41,7 +41,8 @@ class Segment:
     window: int
     """As it stands in the header: not scaled."""
     urgent: int
-    options: tuple[Option, ...]
+    options_data: bytes
+    """The octets between the fixed header and the data."""
     payload: bytes
     reserved: int = 0
     """The four bits after the data offset."""
@@ -54,6 +55,11 @@ class Segment:
     df: bool = False
     checksum_ok: bool = True
     ip_checksum_ok: bool = True
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The options, split when somebody asks for them: not all do, and between a segment and the answer to it that counts."""
+        return parse_options(self.options_data)
 
     @property
     def length(self) -> int:

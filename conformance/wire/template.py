@@ -17,7 +17,7 @@ from conformance.wire.checksum import finish, mangled, ones_sum, pseudo_sum
 from conformance.wire.segment import Family
 from conformance.wire.spec import ETHERNET, Spec, option_slots, resolve_raw
 
-__all__ = ["Bound", "Spec", "Template", "build"]
+__all__ = ["Ahead", "Bound", "Spec", "Template", "build"]
 
 _TCP_HEADER = 20
 _TCP_PROTOCOL = 6
@@ -51,6 +51,11 @@ class _Patch(NamedTuple):
     put: Callable[..., None]
     offset: int
     mask: int
+
+    @property
+    def width(self) -> int:
+        """The octets of the slot."""
+        return self.mask.bit_length() // 8
 
 
 _WIDTHS = {width: (struct.Struct(code).pack_into, (1 << 8 * width) - 1) for width, code in ((1, ">B"), (2, ">H"), (4, ">I"))}
@@ -121,6 +126,21 @@ class Bound:
             frame[offset : offset + len(data)] = data
         return bytes(frame)
 
+    def ahead(self, seq: int, values: Sequence[int | None]) -> Ahead | None:
+        """The frame, but for its acknowledgement number and the slots for which ``values`` has None.
+
+        None where no number can be added later: in a frame whose checksum is wrong, or which is not what its fields say.
+        """
+        if self.template.spec.checksum is not None or self.raw:
+            return None
+        frame, at = bytearray(self.render(seq, 0, [value or 0 for value in values])), self.transport + 16
+        total = -int.from_bytes(frame[at : at + 2], "big")
+        frame[at : at + 2] = bytes(2)
+        size, patches = len(frame), zip(self.template.patches, values, strict=True)
+        lacks = [_Lack.at(self.transport + 8, 4, size)]
+        lacks += [_Lack.at(patch.offset, patch.width, size) for patch, value in patches if value is None]
+        return Ahead(int.from_bytes(frame, "big"), size, total, 8 * (size - at - 2), tuple(lacks))
+
 
 def _bound(template: Template, head: bytes, payload: bytes) -> Bound:
     """``head`` with the lengths and the IP checksum that ``payload`` asks for, and all that is known of the TCP checksum."""
@@ -147,6 +167,44 @@ def _bound(template: Template, head: bytes, payload: bytes) -> Bound:
         rest_sum=pseudo + ones_sum(payload[: end - len(head)]),
         raw=resolve_raw(spec.raw, tcp, size),
     )
+
+
+class _Lack(NamedTuple):
+    """A number that is not known yet: where it goes in a frame that is read as one number, and what it counts in the checksum."""
+
+    mask: int
+    shift: int
+    weight: int
+
+    @classmethod
+    def at(cls, offset: int, width: int, size: int) -> _Lack:
+        """The number of ``width`` octets at ``offset`` in a frame of ``size``."""
+        end = offset + width
+        return cls((1 << 8 * width) - 1, 8 * (size - end), 256 if end & 1 else 1)
+
+
+class Ahead(NamedTuple):
+    """A frame that was rendered ahead, with zeros for the numbers that are not known yet.
+
+    It is kept as one big number, to which the others and the checksum are added: nothing else is as quick.
+    """
+
+    number: int
+    size: int
+    total: int
+    """The sum that the checksum is taken of, without the numbers that lack."""
+    checksum: int
+    """How far the checksum is from the frame's end, in bits."""
+    lacks: tuple[_Lack, ...]
+
+    def render(self, *values: int) -> bytes:
+        """The frame with the numbers that lack: the acknowledgement number first, then the slots' in order."""
+        number, total = self.number, self.total
+        for value, (mask, shift, weight) in zip(values, self.lacks, strict=True):
+            value &= mask
+            number += value << shift
+            total += value * weight
+        return (number + (-total % 0xFFFF << self.checksum)).to_bytes(self.size, "big")
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ import dpkt
 from conformance.case.case import Case
 from conformance.result import CaseResult, Difference, Failure, SutFacts, Verdict
 from conformance.trace import Called, Endpoints, Note, Received, Returned, Sent, StateChanged, Trace
-from conformance.wire.options import MSS, NOP, SACK_OK, TIMESTAMP, WSCALE, Option
+from conformance.wire.options import MSS, NOP, SACK_OK, TIMESTAMP, WSCALE, Option, encode
 from conformance.wire.segment import ACK, SYN, Family, Segment, Unreadable
 
 PEER, SUT = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
@@ -33,7 +33,7 @@ def segment(flags: int, *, from_peer: bool, options: tuple[Option, ...] = SYN_OP
     ends = (PEER, SUT, 40_000, 80) if from_peer else (SUT, PEER, 80, 40_000)
     seq, ack = (PEER_ISN, SUT_ISN) if from_peer else (SUT_ISN, PEER_ISN)
     ack = (ack + 1) % (1 << 32) if flags & ACK else 0
-    return Segment(Family.IPV4, *ends, seq, ack, flags, 64_240, 0, options, payload, ttl=64, df=True)
+    return Segment(Family.IPV4, *ends, seq, ack, flags, 64_240, 0, encode(options), payload, ttl=64, df=True)
 
 
 def frame(payload: bytes = b"hello", *, from_peer: bool = True) -> bytes:

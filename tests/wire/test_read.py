@@ -70,7 +70,7 @@ def test_every_field_of_a_segment(
     src, dst = ADDRESSES[family]
     v4 = family is Family.IPV4
     read = Segment(
-        family, src, dst, sport, dport, seq, ack, flags, window, urgent, segment(read_frame(SYN_ACK[family])).options, payload,
+        family, src, dst, sport, dport, seq, ack, flags, window, urgent, segment(read_frame(SYN_ACK[family])).options_data, payload,
         reserved=10, ttl=ttl, tos=tos, ip_id=77 if v4 else 0, df=v4,
     )  # fmt: skip
     assert read_frame(frame) == read

@@ -212,3 +212,23 @@ def test_the_largest_packet() -> None:
     frame = bind(Spec(Family.IPV4)).render(0, 0, payload=payload[: 65535 - 40])
     assert IP(frame[14:]).len == 65535
     assert read(frame).checksum_ok
+
+
+# Ahead ----------------------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(families, numbers, numbers, st.lists(numbers, min_size=4, max_size=4), st.sets(st.integers(0, 3)), st.binary(max_size=5))
+def test_what_is_rendered_ahead_is_the_same_in_the_end(
+    family: Family, seq: int, ack: int, values: list[int], late: set[int], payload: bytes
+) -> None:
+    for odd in (b"", b"\x01"):  # numbers at even and at odd octets of the header
+        bound = bind(Spec(family, options=(odd, *SLOTS, odd), payload=payload))
+        ahead = bound.ahead(seq, [None if at in late else value for at, value in enumerate(values)])
+        assert ahead is not None
+        assert ahead.render(ack, *[values[at] for at in sorted(late)]) == bound.render(seq, ack, values)
+
+
+@pytest.mark.parametrize("mangling", [{"checksum": "bad"}, {"raw": (("tcp+8", b"x"),)}])
+def test_what_is_mangled_is_not_rendered_ahead(mangling: dict[str, object]) -> None:
+    assert bind(Spec(Family.IPV4, **mangling)).ahead(1, ()) is None  # type: ignore[arg-type]

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.wire.options import Option, mss_option, sack_option, wscale_option
+from conformance.wire.options import Option, encode, mss_option, sack_option, wscale_option
 from conformance.wire.segment import ACK, FIN, PSH, SYN, Family, Icmp, Segment
 from conformance.wire.text import flags_text, icmp_text, parse_flags, segment_text
 
 SEGMENT = Segment(
     Family.IPV4, b"", b"", 1, 2, seq=1000, ack=501, flags=SYN | ACK, window=65535, urgent=0,
-    options=(mss_option(1460), Option(1), wscale_option(7)), payload=b"",
+    options_data=encode((mss_option(1460), Option(1), wscale_option(7))), payload=b"",
 )  # fmt: skip
 
 
@@ -35,14 +35,14 @@ def test_what_are_no_flags(text: str) -> None:
 def test_segments() -> None:
     assert segment_text(SEGMENT, 1000, 500) == "S. 0:0(0) ack 1 win 65535 <mss 1460,nop,wscale 7>"
     assert segment_text(SEGMENT, None, None) == "S. 1000:1000(0) ack 501 win 65535 <mss 1460,nop,wscale 7>"
-    data = replace(SEGMENT, flags=PSH | ACK, payload=b"hello", options=(), seq=0, urgent=3)
+    data = replace(SEGMENT, flags=PSH | ACK, payload=b"hello", options_data=b"", seq=0, urgent=3)
     assert segment_text(data, 2**32 - 1, 500) == "P. 1:6(5) ack 1 win 65535 urg 3"
-    reset = replace(SEGMENT, flags=parse_flags("R"), ack=0, options=(sack_option([(502, 503)]),), seq=999)
+    reset = replace(SEGMENT, flags=parse_flags("R"), ack=0, options_data=encode((sack_option([(502, 503)]),)), seq=999)
     assert segment_text(reset, 1000, 500) == "R -1:-1(0) win 65535 <sack 2:3>"
 
 
 def test_what_is_written_without_the_flag_that_gives_it_meaning() -> None:
-    odd = replace(SEGMENT, flags=SYN, options=(), urgent=9)
+    odd = replace(SEGMENT, flags=SYN, options_data=b"", urgent=9)
     assert segment_text(odd, 1000, 500) == "S 0:0(0) ack 1 win 65535 urg 9"
     assert segment_text(replace(odd, ack=0, urgent=0, flags=parse_flags("SU")), 1000, 500) == "SU 0:0(0) win 65535 urg 0"
 
