@@ -28,6 +28,7 @@ from conformance.engine.events import (
     WakeAt,
 )  # fmt: skip
 from conformance.engine.executor import Executor
+from conformance.engine.reflex import Reflex
 from conformance.sut.base import Bed, Outcome, Site, Transition
 
 __all__ = ["CaseRun"]
@@ -45,6 +46,12 @@ class CaseRun:
         """When the timer goes off."""
         self._wanted: int | None = None
         """When it should: set anew after many an event, looked at once all are handled."""
+        self._reflex: Reflex | None = None
+        """May answer the next frame that comes."""
+        self._answered: bytes | None = None
+        """What was sent by reflex; the steps have not come to it yet."""
+        self._held: list[tuple[int, bytes, bool]] = []
+        """What passed since then: it waits until they have."""
         self.site: Site = bed.site(case.family, self)
         try:
             self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from != "tracepoint")
@@ -76,10 +83,17 @@ class CaseRun:
 
     def frame(self, t: int, frame: bytes, outgoing: bool) -> None:
         # What comes while an action is carried out needs no detour through the inbox: the steps look for it when they go on.
+        if self._answered is not None:
+            self._held.append((t, frame, outgoing))
+            return
         if outgoing:
             if not self.executor.left(t, frame):
                 return
         elif self._busy:
+            if self._reflex is not None:
+                answer, self._reflex = self._reflex.answer(frame), None
+                if answer is not None and self._put(answer):
+                    self._answered = answer
             self.activity += 1
             self.executor.came(t, frame)
             return
@@ -122,8 +136,8 @@ class CaseRun:
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
-                case Send(frame):
-                    self._send(frame)
+                case Send(frame, reflex):
+                    self._send(frame, reflex)
                 case WakeAt(t):
                     self._wanted = t
                 case MakeCall(number, function, arguments, blocking):
@@ -140,14 +154,29 @@ class CaseRun:
                 case AskInfo(number, handle):
                     self.site.agent.info(number, handle)
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes, reflex: Reflex | None) -> None:
+        if self._answered is None:
+            if not self._put(frame):
+                return
+            self._reflex = reflex
+        elif frame != self._answered:
+            raise RuntimeError("what was answered by reflex is not what the steps answer")
+        else:
+            self._answered, self._reflex = None, reflex
+            held, self._held = self._held, []
+            for passed in held:
+                self.frame(*passed)
+        # Linux answers within the call that sends: what came is read here, not after another turn of the event loop.
+        self.site.pump()
+        self._reflex = None
+
+    def _put(self, frame: bytes) -> bool:
         try:
             self.site.send(frame)
         except OSError as error:
             self._inbox.append(Disturbed(time.monotonic_ns(), f"a frame could not be sent: {error.strerror}"))
-            return
-        # Linux answers within the call that sends: what came is read here, not after another turn of the event loop.
-        self.site.pump()
+            return False
+        return True
 
     def _wake_at(self, t: int | None) -> None:
         if self.executor.verdict is not None:

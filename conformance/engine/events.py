@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from conformance.engine.reflex import Reflex
 from conformance.sut.base import Argument, Outcome, Transition
 from conformance.trace import Endpoints
 
@@ -97,9 +98,13 @@ Event = Begin | Frame | CallReturned | Blocked | Answered | Moved | Tick | Stall
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put this frame on the wire; a :class:`Frame` that is outgoing says when it left."""
+    """Put this frame on the wire; a :class:`Frame` that is outgoing says when it left.
+
+    ``reflex`` may answer the first frame that comes at once; whoever lets it must take the answer for the next :class:`Send`.
+    """
 
     frame: bytes
+    reflex: Reflex | None = None
 
 
 @dataclass(frozen=True, slots=True)

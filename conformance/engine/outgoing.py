@@ -84,13 +84,23 @@ class OutgoingSegment:
         values = [slot.num.value if isinstance(slot.num, Exact) else None for slot in self._slots]
         return bound.ahead(pattern.seq.value + ends.peer_isn, values)
 
+    def ready(self, sut_isn: int, variables: Variables) -> bytes | None:
+        """The frame as it was rendered ahead, with what lacked; None if it is not of that kind. Raises Unbound."""
+        if self._ahead is None:
+            return None
+        ack = self._pattern.ack
+        return self._ahead.render(0 if ack is None else variables.value(ack) + sut_isn, *[variables.value(slot.num) for slot in self._late])
+
+    def is_ready(self, ends: Endpoints) -> bool:
+        """Was it rendered ahead, for these ends as they are now?"""
+        return self._ahead is not None and self._bound_to is ends and self._bound_port == ends.sut_port
+
     def frame(self, connection: Connection, variables: Variables) -> bytes:
         """The frame, now that all numbers are known. Raises Unbound for a variable that is not."""
         pattern, ends = self._pattern, connection.ends
         bound = self.bind(ends, ends.sut_port)
-        if self._ahead is not None:
-            ack = 0 if pattern.ack is None else variables.value(pattern.ack) + (ends.sut_isn or 0)
-            return self._ahead.render(ack, *[variables.value(slot.num) for slot in self._late])
+        if (ready := self.ready(ends.sut_isn or 0, variables)) is not None:
+            return ready
         own, other = (ends.sut_isn or 0, ends.peer_isn) if self._from_sut else (ends.peer_isn, ends.sut_isn or 0)
         seq = variables.value(pattern.seq)
         ack = 0 if pattern.ack is None else variables.value(pattern.ack) + other

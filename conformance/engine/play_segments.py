@@ -11,6 +11,7 @@ from conformance.engine.durations import duration_text
 from conformance.engine.events import Send
 from conformance.engine.matcher import compare_icmp, compare_segment
 from conformance.engine.packets import icmp_fields
+from conformance.engine.reflex import Reflex
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Unbound
 from conformance.result import Difference, Verdict
@@ -42,13 +43,13 @@ def inject(play: Executor, step: InjectStep) -> Playing:
         frame = play.prepared[id(step)].frame(connection, play.variables)
     except Unbound as error:
         raise _unbound(play, step, error) from None
-    yield _send(play, step, connection, frame)
+    yield _send(play, step, connection, frame, play.reflex(step, connection))
 
 
-def _send(play: Executor, step: Step, connection: Connection, frame: bytes) -> Send:
+def _send(play: Executor, step: Step, connection: Connection, frame: bytes, reflex: Reflex | None = None) -> Send:
     """Hand a frame over, and go on: the link says later when it left."""
     play.sends(Sent(t=play.now, step=play.index(step), frame=frame, connection=connection.name, due=max(play.due(step), play.ready)))
-    return Send(frame)
+    return Send(frame, reflex)
 
 
 def _unbound(play: Executor, step: Step, error: Unbound) -> Stop:
