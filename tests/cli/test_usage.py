@@ -26,7 +26,7 @@ def test_an_unknown_source_of_states(suite: Folder) -> None:
         ("--family", "", ["--family", "''", "ipv4", "ipv6"]),
         ("--family", "ipv4,,ipv6", ["--family", "ipv4", "ipv6"]),
         ("--jobs", "0", ["--jobs", "1"]),
-        ("--seed", "now", ["--seed", "integer"]),
+        ("--seed", "now", ["--seed", "int"]),
         ("--sed", "1", ["--sed"]),
     ],
 )
