@@ -329,8 +329,10 @@ def running(pytester: pytest.Pytester, folder: Folder, monkeypatch: pytest.Monke
     # Where CI says that it is, pytest's summary repeats each message in full.
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    # What runs in the background of a shell, as in some CI, ignores SIGINT, and so do its children.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     with pytester.popen(
-        [sys.executable, "-m", "pytest"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "pytest"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=heed
     ) as process:
         worker = _eventually(lambda: _child(process.pid))
         _eventually(lambda: _plays(worker))
