@@ -31,7 +31,13 @@ Keyword = Annotated[
     str, typer.Option("-k", metavar="EXPR", help="Only cases whose id fits: words with and, or, not, parentheses; or a whole id.")
 ]
 Families = Annotated[str, typer.Option("--family", metavar="LIST", help="Address families: ipv4,ipv6.")]
-SutName = Annotated[str, typer.Option("--sut", metavar="NAME", help="The stack under test; `conformance suts` lists them.")]
+SutName = Annotated[
+    str,
+    typer.Option(
+        "--sut", metavar="NAME", show_default=False,
+        help="The stack under test; `conformance suts` lists them. Default: linux where this machine can test it, else reference.",
+    ),
+]  # fmt: skip
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk does in the middle of a run."""
@@ -50,7 +56,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def run(
     paths: Paths = None,
     cases: Cases = None,
-    sut: SutName = "linux",
+    sut: SutName = "",
     keyword: Keyword = "",
     family: Families = "ipv4,ipv6",
     slow: Annotated[bool, typer.Option("--slow", help="Also the cases that take minutes in real time.")] = False,

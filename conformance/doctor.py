@@ -13,7 +13,8 @@ from dataclasses import dataclass
 __all__ = ["Finding", "diagnose"]
 
 
-_LIBRARIES = ("scapy", "dpkt", "PyYAML", "pydantic", "lark", "pyroute2", "typer", "rich")
+_LIBRARIES = ("scapy", "dpkt", "PyYAML", "pydantic", "lark", "typer", "rich")
+_LINUX_LIBRARIES = ("pyroute2",)
 _ALLOW_NAMESPACES = (
     "run as root, or allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian), "
     "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), user.max_user_namespaces above 0; "
@@ -40,9 +41,10 @@ class Finding:
 
 def diagnose() -> list[Finding]:
     """Try everything, each in a process of its own, so that nothing sticks to this one."""
-    findings = [_python(), _kernel(), *(_library(name) for name in _LIBRARIES)]
+    findings = [_python(), _kernel(), *(_library(name) for name in _LIBRARIES), _reference()]
     if sys.platform == "linux":
         findings += [
+            *(_library(name, "linux") for name in _LINUX_LIBRARIES),
             _tried("namespaces", _try_namespaces, "linux", _ALLOW_NAMESPACES),
             _tried("test bed", _try_bed, "linux", _ALLOW_BED),
             _tried("tracepoint", _try_tracepoint, "", _ALLOW_TRACEPOINT),
@@ -62,11 +64,22 @@ def _kernel() -> Finding:
     )
 
 
-def _library(name: str) -> Finding:
+def _reference() -> Finding:
+    try:
+        from conformance.stack.net import Net
+        from conformance.stack.uapi import AF_INET, SOCK_STREAM
+
+        Net().call("socket", AF_INET, SOCK_STREAM, 0)
+    except Exception as error:  # whatever it is, it is the finding
+        return Finding("reference stack", False, str(error), "reinstall the tester: it comes with it", "reference")
+    return Finding("reference stack", True, "in this process: no privilege, no devices, any system")
+
+
+def _library(name: str, needed_for: str = "everything") -> Finding:
     try:
         return Finding(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", f"pip install {name}", "everything")
+        return Finding(name, False, "not installed", f"pip install {name}", needed_for)
 
 
 def _try_namespaces() -> str:

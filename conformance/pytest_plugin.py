@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from conformance.case.errors import CaseError
     from conformance.case.loader import Suite
 
-_SUT = "linux"
+_DEFAULT = "linux where this machine can test it, else reference"
 _PATIENCE = {False: 300, True: 3 * 3600}
 """Seconds in which some case must end, without and with those that are slow."""
 _FAREWELL = 15
@@ -59,13 +59,13 @@ _SIGN = re.compile(r"^(rfc|steps):", re.MULTILINE)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "conformance tests of TCP/IP stacks")
-    group.addoption("--conformance-sut", metavar="NAME", help=f"The stack under test that YAML cases are played on (default: {_SUT}).")
+    group.addoption("--conformance-sut", metavar="NAME", help=f"The stack under test that YAML cases are played on (default: {_DEFAULT}).")
     group.addoption("--conformance-slow", action="store_true", help="Also play the cases that take minutes in real time.")
-    parser.addini("conformance_sut", "The stack under test, if --conformance-sut does not name one.", default=_SUT)
+    parser.addini("conformance_sut", "The stack under test, if --conformance-sut does not name one.", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if (name := _sut(config)) != _SUT:
+    if name := _sut(config):
         from conformance.sut.registry import SUTS
 
         if name not in SUTS:
@@ -73,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _sut(config: pytest.Config) -> str:
+    """The name of the stack under test; empty: what this machine can test."""
     return str(config.getoption("conformance_sut") or config.getini("conformance_sut"))
 
 
@@ -258,7 +259,8 @@ class Worker:
         self._folder, self._patience = folder, patience
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         python = [sys.executable, "-P", "-X", "faulthandler"]
-        command = [*python, "-m", "conformance.engine.worker", "--sut", sut, "--cases", str(folder), "--", *map(str, files)]
+        chosen = ["--sut", sut] if sut else []
+        command = [*python, "-m", "conformance.engine.worker", *chosen, "--cases", str(folder), "--", *map(str, files)]
         self._process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout

@@ -167,5 +167,5 @@ SETTINGS: Mapping[str, Setting] = {
     "tlp": Setting(Switch(), "tail loss probes (RFC 8985)", "on"),
     "rack": Setting(Switch(), "loss detection by time (RFC 8985)", "on"),
     "autocork": Setting(Switch(), "small writes wait while a segment is queued below TCP", "on"),
-    "profile": Setting(Choice(("linux", "rfc")), "whose choices the reference stack makes where the RFC leaves one", "linux"),
+    "profile": Setting(Choice(("linux", "rfc")), "whose choices the reference stack makes where the RFC leaves one", "rfc"),
 }

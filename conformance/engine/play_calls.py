@@ -23,6 +23,7 @@ from conformance.case.steps import (
     Text,
     Var,
 )  # fmt: skip
+from conformance.case.vocabulary import ERRNOS
 from conformance.engine.durations import duration_text
 from conformance.engine.events import MakeCall
 from conformance.engine.play_segments import deadline_of, missed_by, timing_difference
@@ -237,7 +238,8 @@ def _problem(play: Executor, step: Step, wanted: Result | None, outcome: Outcome
         case AnyValue():
             return None
         case Errno(name):
-            return None if name in (outcome.error, outcome.value) else (f"-1 {name}", actual)
+            said = outcome.error or outcome.value
+            return None if isinstance(said, str) and ERRNOS.get(said, said) == name else (f"-1 {name}", actual)  # one number, two names
         case Exact() | Range() | Var():
             fits = outcome.error is None and isinstance(number, int) and play.variables.fits(wanted, number, 1 << 64)
             return None if fits else (play.variables.text(wanted), actual)

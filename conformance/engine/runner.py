@@ -1,4 +1,5 @@
-"""Runs many cases at once against a SUT, in one process and in real time: the only place where the executor meets I/O."""
+"""Runs cases against a SUT, in one process: many at once in real time, which is the only place where the executor meets I/O, or one
+after another on a virtual clock, where the SUT takes one."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ from conformance.case.steps import SilenceStep
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
 from conformance.engine.executor import flatten
+from conformance.engine.virtual_run import play_virtual
 from conformance.link.errors import EnvironmentFault
 from conformance.result import CaseResult, Failure, Verdict
-from conformance.sut.base import Bed, Sut, SutFault
+from conformance.sut.base import AnySut, Bed, Sut, SutFault, VirtualSut
 
 __all__ = ["ATTEMPTS", "Runner", "RunnerOptions"]
 
@@ -48,7 +50,7 @@ class Runner:
     """Plays cases on a SUT and hands each result to ``done`` as soon as it is there."""
 
     def __init__(
-        self, sut: Sut, options: RunnerOptions, done: Callable[[CaseResult], None], begun: Callable[[str], None] | None = None
+        self, sut: AnySut, options: RunnerOptions, done: Callable[[CaseResult], None], begun: Callable[[str], None] | None = None
     ) -> None:
         self._sut, self._options, self._done, self._begun = sut, options, done, begun
         self._beds: dict[tuple[tuple[str, object], ...], asyncio.Task[Bed]] = {}
@@ -70,26 +72,54 @@ class Runner:
     @contextlib.asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
         """What :meth:`play` takes: a watch on delays, and test beds that are given back at the end."""
-        heartbeat = asyncio.create_task(self._heartbeat())
+        heartbeat = None if isinstance(self._sut, VirtualSut) else asyncio.create_task(self._heartbeat())
         gc.freeze()  # what is loaded stays: the collector would walk it again and again, and stall the cases
         try:
             yield
         finally:
-            heartbeat.cancel()
+            if heartbeat is not None:
+                heartbeat.cancel()
             gc.unfreeze()
             self.close()
 
     async def play(self, cases: Sequence[Case]) -> None:
         """Run these cases, perhaps beside others: inside :meth:`ready`, as often as there are cases to run."""
-        order = sorted(cases, key=_waits, reverse=True)
+        sut = self._sut
+        order = list(cases) if isinstance(sut, VirtualSut) else sorted(cases, key=_waits, reverse=True)
         if self._options.shuffle:
             Random(self._options.seed).shuffle(order)
+        if isinstance(sut, VirtualSut):
+            await self._play_virtual(sut, order)
+        else:
+            await self._play_real(sut, order)
+
+    async def _play_virtual(self, sut: VirtualSut, order: Sequence[Case]) -> None:
+        """One after another: none waits for anything, so there is nothing to do meanwhile."""
+        for case in order:
+            await asyncio.sleep(0)  # for stop(), and for others that use this loop
+            if self._stopping:
+                break
+            if self._begun is not None:
+                self._begun(case.id)
+            self._done(self._virtual_result(sut, case))
+
+    def _virtual_result(self, sut: VirtualSut, case: Case) -> CaseResult:
+        if (lacking := self._lacking(case)) is not None:
+            return lacking
+        try:
+            return play_virtual(case, sut.name, sut.virtual_bed(case.config), self._options.seed)
+        except SutFault as fault:
+            return self._without_trace(case, Verdict.ERROR, str(fault))
+        except Exception as error:  # what breaks around a case costs this case, and no other
+            return self._without_trace(case, Verdict.ERROR, f"the test bed broke: {type(error).__name__}: {error}")
+
+    async def _play_real(self, sut: Sut, order: Sequence[Case]) -> None:
         # All test beds first, side by side: to make one takes this process tens of milliseconds, which would make cases late.
-        await asyncio.gather(*(self._bed(case) for case in {_key(case): case for case in order}.values()))
-        again = await self._round(order, self._options.jobs, attempt=1)
+        await asyncio.gather(*(self._bed(sut, case) for case in {_key(case): case for case in order}.values()))
+        again = await self._round(sut, order, self._options.jobs, attempt=1)
         for attempt in range(2, ATTEMPTS + 1):
             # What could not be judged may have had too much company.
-            again = await self._round(again, 4 if attempt == 2 else 1, attempt)
+            again = await self._round(sut, again, 4 if attempt == 2 else 1, attempt)
 
     def close(self) -> None:
         """Give the test beds back."""
@@ -102,7 +132,7 @@ class Runner:
             with ThreadPoolExecutor(len(beds)) as pool:
                 list(pool.map(lambda bed: bed.close(), beds))
 
-    async def _round(self, cases: Sequence[Case], jobs: int, attempt: int) -> list[Case]:
+    async def _round(self, sut: Sut, cases: Sequence[Case], jobs: int, attempt: int) -> list[Case]:
         """One attempt at each case; returns those that want another."""
         again: list[Case] = []
         places = asyncio.Semaphore(jobs)
@@ -119,7 +149,7 @@ class Runner:
                 places.release()
 
         for case in cases:
-            bed = await self._bed(case)
+            bed = await self._bed(sut, case)
             if isinstance(bed, CaseResult):
                 self._done(bed)
                 continue
@@ -141,15 +171,19 @@ class Runner:
             if sum(run.activity for run in self._running) == before:
                 return
 
-    async def _bed(self, case: Case) -> Bed | CaseResult:
-        """The test bed for a case, made now if there is none with its configuration; or the result, if there can be none."""
+    def _lacking(self, case: Case) -> CaseResult | None:
+        """The result of a case that needs what the stack has not got."""
         missing = [need for need in (case.family.value, *case.needs) if need not in self._sut.capabilities]
         lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(case.config)
-        if lack is not None:
-            return self._without_trace(case, Verdict.SKIPPED, lack)
+        return None if lack is None else self._without_trace(case, Verdict.SKIPPED, lack)
+
+    async def _bed(self, sut: Sut, case: Case) -> Bed | CaseResult:
+        """The test bed for a case, made now if there is none with its configuration; or the result, if there can be none."""
+        if (lacking := self._lacking(case)) is not None:
+            return lacking
         key = _key(case)
         if key not in self._beds:
-            self._beds[key] = asyncio.create_task(asyncio.to_thread(self._sut.bed, case.config))
+            self._beds[key] = asyncio.create_task(asyncio.to_thread(sut.bed, case.config))
         try:
             return await asyncio.shield(self._beds[key])
         except (SutFault, EnvironmentFault, OSError) as error:

@@ -35,7 +35,7 @@ from conformance.report.safe_text import printable
 from conformance.report.tap import write_tap
 from conformance.result import CaseResult, Failure, Verdict
 from conformance.sut import registry
-from conformance.sut.base import Sut
+from conformance.sut.base import AnySut, VirtualSut
 from conformance.wire.segment import Family
 
 __all__ = ["Exit", "Request", "UsageError", "run", "select"]
@@ -69,7 +69,8 @@ class Request:
     """The case folder."""
     paths: tuple[Path, ...] = ()
     """Files and folders below it; all if there are none."""
-    sut: str = "linux"
+    sut: str = ""
+    """Its name; none: Linux where this machine can test it, else the reference stack."""
     states: str = "auto"
     keyword: str = ""
     families: tuple[Family, ...] = tuple(Family)
@@ -109,20 +110,31 @@ def run(request: Request) -> int:
     suite = load_suite(request.cases, request.paths, families=request.families)
     cases, unbuildable = build_packets(select(suite, request))
     suite.errors += unbuildable
-    file = _expectations_file(request, suite)
-    expectations = load_expectations(file) if file else Expectations()
-    suite.errors += expectations.errors
-    if not request.paths and set(request.families) == set(Family) and not suite.errors:
-        for entry in expectations.unused(case.id for case in suite.cases):
-            print(f"conformance: {entry.file}:{entry.line}: no case is called {printable(entry.case)}", file=sys.stderr)
-    shown = {request.sut: os.path.relpath(file)} if file else {}
-    with Interruption() as interruption, contextlib.closing(registry.make(request.sut, request.states)) as sut:
-        return _Session(request, suite, cases, expectations, shown, sut, interruption).play()
+    with Interruption() as interruption:
+        sut, chosen = _stack(request)
+        with contextlib.closing(sut):
+            file = _expectations_file(request, suite, sut.name)
+            expectations = load_expectations(file) if file else Expectations()
+            suite.errors += expectations.errors
+            if not request.paths and set(request.families) == set(Family) and not suite.errors:
+                for entry in expectations.unused(case.id for case in suite.cases):
+                    print(f"conformance: {entry.file}:{entry.line}: no case is called {printable(entry.case)}", file=sys.stderr)
+            shown = {sut.name: os.path.relpath(file)} if file else {}
+            return _Session(request, suite, cases, expectations, shown, sut, interruption, chosen).play()
+
+
+def _stack(request: Request) -> tuple[AnySut, str]:
+    """The stack under test, and why it is this one if it was not asked for."""
+    if request.sut:
+        return registry.make(request.sut, request.states), ""
+    if request.states != "auto":  # which only Linux has
+        return registry.make("linux", request.states), ""
+    return registry.choose()
 
 
 def _check(request: Request) -> None:
     """Say what cannot be before anything runs, and not when everything has."""
-    if request.sut not in registry.SUTS:
+    if request.sut and request.sut not in registry.SUTS:
         raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
     if request.states not in registry.STATE_SOURCES:
         raise UsageError(f"there is no source of states {request.states!r}: {', '.join(registry.STATE_SOURCES)}")
@@ -142,9 +154,9 @@ def _check(request: Request) -> None:
             raise UsageError(f"--captures {request.captures} cannot be made: {error.strerror}") from None
 
 
-def _expectations_file(request: Request, suite: Suite) -> Path | None:
+def _expectations_file(request: Request, suite: Suite, sut: str) -> Path | None:
     """The file that says what the SUT is known not to keep; None if the suite has none for it."""
-    path = request.expectations or suite.root / "expectations" / f"{request.sut}.yaml"
+    path = request.expectations or suite.root / "expectations" / f"{sut}.yaml"
     if path.is_file():
         return path
     if request.expectations is not None:
@@ -161,8 +173,10 @@ class _Session:
     cases: list[Case]
     expectations: Expectations
     expectations_files: dict[str, str]
-    sut: Sut
+    sut: AnySut
     interruption: Interruption
+    chosen: str
+    """Why this stack is under test, if it was not asked for."""
     results: list[CaseResult] = field(default_factory=list)
 
     def play(self) -> int:
@@ -187,7 +201,7 @@ class _Session:
                 lines.start(facts)
                 for error in self.suite.errors:
                     lines.broken(error)
-            console.start(len(self.cases), facts.suts, seed)
+            console.start(len(self.cases), facts.suts, seed, self.chosen)
             asyncio.run(self._play(seed, self._taker(console, lines), console))
             if not self.interruption.signal:
                 self._account(self._taker(console, lines))
@@ -223,8 +237,8 @@ class _Session:
         words = ["conformance", "run"]
         if self.request.cases != Path("cases"):
             words += ["--cases", str(self.request.cases)]
-        if self.request.sut != "linux":
-            words += ["--sut", self.request.sut]
+        if self.sut.name != "linux":
+            words += ["--sut", self.sut.name]
         if "slow" in result.case.tags:
             words.append("--slow")
         return shlex.join([*words, "-k", result.case.id])
@@ -257,7 +271,7 @@ class _Session:
         path.parent.mkdir(parents=True, exist_ok=True)
         labels = {index: f"line {step.source.line}: {step.source.text}" for index, step in enumerate(flatten(case.steps))}
         reason = result.failure.reason if result.failure else ""
-        offset = time.time_ns() - time.monotonic_ns()
+        offset = 0 if isinstance(self.sut, VirtualSut) else time.time_ns() - time.monotonic_ns()
         write_pcapng(path, result.trace, case.id, verdict=result.verdict, reason=reason, labels=labels, epoch_offset_ns=offset)
         return path
 

@@ -40,7 +40,7 @@ from conformance.report.ladder import ladder_text
 from conformance.report.records import CaseRecord
 from conformance.result import CaseResult
 from conformance.sut import registry
-from conformance.sut.base import Sut
+from conformance.sut.base import AnySut
 
 __all__ = ["main"]
 
@@ -54,7 +54,7 @@ _SWITCH = 0.0005
 def main() -> None:
     """The process."""
     parser = argparse.ArgumentParser(prog="conformance.engine.worker", description="Plays cases for another process.")
-    parser.add_argument("--sut", choices=registry.SUTS, default="linux")
+    parser.add_argument("--sut", choices=registry.SUTS, help="default: linux where this machine can test it, else reference")
     parser.add_argument("--cases", type=Path, required=True, help="the case folder")
     parser.add_argument("files", type=Path, nargs="*", help="only these case files")
     arguments = parser.parse_args()
@@ -62,7 +62,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)  # whatever else is printed must not look like an answer
         try:
-            sut = registry.make(arguments.sut)
+            sut = registry.make(arguments.sut) if arguments.sut else registry.choose()[0]
         except EnvironmentFault as fault:
             out.write(_line({"fault": str(fault)}))
             return
@@ -72,7 +72,7 @@ def main() -> None:
             sut.close()
 
 
-def _play(sut: Sut, root: Path, files: Sequence[Path], out: BinaryIO) -> None:
+def _play(sut: AnySut, root: Path, files: Sequence[Path], out: BinaryIO) -> None:
     known = root / "expectations" / f"{sut.name}.yaml"
     expectations = load_expectations(known) if known.is_file() else Expectations()
     if expectations.errors:
@@ -82,7 +82,7 @@ def _play(sut: Sut, root: Path, files: Sequence[Path], out: BinaryIO) -> None:
     asyncio.run(_serve(sut, load_suite(root, files), expectations, out))
 
 
-async def _serve(sut: Sut, suite: Suite, expectations: Expectations, out: BinaryIO) -> None:
+async def _serve(sut: AnySut, suite: Suite, expectations: Expectations, out: BinaryIO) -> None:
     """Answer until standard input ends."""
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(limit=_LONGEST_LINE)
@@ -102,7 +102,7 @@ class _Desk:
     """Takes ids, and gives an answer for each."""
 
     def __init__(
-        self, sut: Sut, suite: Suite, expectations: Expectations, answers: asyncio.WriteTransport, tasks: asyncio.TaskGroup
+        self, sut: AnySut, suite: Suite, expectations: Expectations, answers: asyncio.WriteTransport, tasks: asyncio.TaskGroup
     ) -> None:
         self._suite, self._expectations, self._answers, self._tasks = suite, expectations, answers, tasks
         self._cases = {case.id: case for case in suite.cases}

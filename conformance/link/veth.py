@@ -6,42 +6,22 @@ import ctypes
 import fcntl
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyroute2 import IPRoute
 
+from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.link.netns import Namespace
 from conformance.link.packet_ring import PacketRing
+from conformance.wire.segment import Family
 
-__all__ = ["PEER_MAC", "SUT_MAC", "Addressing", "VethPair", "write_sysctl"]
+__all__ = ["VethPair", "write_sysctl"]
 
-SUT_MAC, PEER_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
-_IPV6_MTU = 1280
+_FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _SIOCETHTOOL = 0x8946
 _OFFLOADS_OFF = (0x15, 0x17, 0x19, 0x1F, 0x25, 0x2C)
 """linux/ethtool.h: the commands that set rx checksums, tx checksums, scatter-gather, TSO, GSO, GRO."""
 
-
-@dataclass(frozen=True, slots=True)
-class Addressing:
-    """One family's addresses: the stack's own, and the net of peers that is reached through one gateway.
-
-    Every case run gets peers of its own. They all sit behind the gateway, so one permanent neighbour serves them all and
-    nothing that the stack remembers of a peer (metrics, path MTU, challenges) can reach another case.
-    """
-
-    family: socket.AddressFamily
-    sut: str
-    prefix: int
-    gateway: str
-    peers: str
-
-
-ADDRESSING = (
-    Addressing(socket.AF_INET, "192.0.2.1", 24, "192.0.2.2", "198.18.0.0/15"),
-    Addressing(socket.AF_INET6, "2001:db8:0:1::1", 64, "2001:db8:0:1::2", "2001:db8:1::/48"),
-)
 
 _QUIET_IPV6 = {
     "accept_dad": "0",
@@ -102,11 +82,12 @@ class VethPair:
             netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
             netlink.link("set", index=index, state="up")
             for net in ADDRESSING:
-                if net.family == socket.AF_INET6 and mtu < _IPV6_MTU:
+                if net.family is Family.IPV6 and mtu < IPV6_MTU:
                     continue  # the kernel takes IPv6 off such a device
-                netlink.addr("add", index=index, address=net.sut, prefixlen=net.prefix, family=net.family)
-                netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", family=net.family)
-                netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=net.family)
+                family = _FAMILIES[net.family]
+                netlink.addr("add", index=index, address=net.sut, prefixlen=net.prefix, family=family)
+                netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", family=family)
+                netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=family)
         _offloads_off("sut")
 
     @staticmethod

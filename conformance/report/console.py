@@ -84,8 +84,10 @@ class Console:
 
     # While it goes ----------------------------------------------------------------------------------------------------
 
-    def start(self, total: int, suts: Sequence[SutFacts], seed: int | None = None) -> None:
-        """``total`` case runs will follow. Starts a thread; see :mod:`conformance.report.progress`."""
+    def start(self, total: int, suts: Sequence[SutFacts], seed: int | None = None, chosen: str = "") -> None:
+        """``total`` case runs will follow; ``chosen`` says why on these stacks. Starts a thread; see :mod:`conformance.report.progress`."""
+        if chosen:
+            self._print(Text(printable(chosen), "dim"))
         self._suts = [sut.name for sut in suts]
         for sut in suts:
             chosen = "" if seed is None else f", seed {seed}"

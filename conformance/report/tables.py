@@ -24,13 +24,16 @@ def show_findings(findings: Sequence[Finding]) -> int:
         mark = Text("✓", "green") if finding.works else Text("✗", "red" if finding.needed_for else "yellow")
         table.add_row(mark, Text(finding.subject), Text(finding.detail if finding.works else f"{finding.detail}\n→ {finding.remedy}"))
     console.print(table)
-    missing = [finding for finding in findings if not finding.works and finding.needed_for in ("linux", "everything")]
     console.print()
-    if missing:
-        console.print(Text(f"The SUT linux cannot run here: {', '.join(finding.subject for finding in missing)}.", "bold red"))
-        return 3
-    console.print(Text("The SUT linux can run here: conformance run --sut linux", "bold green"))
-    return 0
+    some = False
+    for sut in SUTS:
+        missing = [finding.subject for finding in findings if not finding.works and finding.needed_for in (sut, "everything")]
+        if missing:
+            console.print(Text(f"The SUT {sut} cannot run here: {', '.join(missing)}.", "bold red"))
+        else:
+            console.print(Text(f"The SUT {sut} can run here: conformance run --sut {sut}", "bold green"))
+            some = True
+    return 0 if some else 3
 
 
 def _values(schema: Mapping[str, Any]) -> str:

@@ -6,15 +6,19 @@ A :class:`Sut` gives :class:`Bed`s, each a running instance of the stack with on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from random import Random
+from typing import Protocol, runtime_checkable
 
 from conformance.result import SutFacts
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
-__all__ = ["Agent", "Argument", "Bed", "Host", "Outcome", "Places", "Site", "SiteEvents", "Sut", "SutFault", "Transition"]
+__all__ = [
+    "Agent", "AnySut", "Argument", "Bed", "Host", "Outcome", "Places", "Site", "SiteEvents", "StackUnderTest", "Sut", "SutFault",
+    "Transition", "VirtualBed", "VirtualSite", "VirtualSut",
+]  # fmt: skip
 
 
 class SutFault(Exception):
@@ -147,8 +151,8 @@ class Bed(Protocol):
         """Stop the stack and give everything back."""
 
 
-class Sut(Protocol):
-    """A stack under test."""
+class StackUnderTest(Protocol):
+    """What every stack under test says of itself."""
 
     name: str
     capabilities: frozenset[str]
@@ -159,11 +163,42 @@ class Sut(Protocol):
     def lacks(self, config: Mapping[str, object]) -> str | None:
         """Why the stack cannot be configured so; None if it can."""
 
-    def bed(self, config: Mapping[str, object]) -> Bed:
-        """Start an instance. Raises SutFault or EnvironmentFault."""
-
     def close(self) -> None:
         """End everything that is shared by the beds."""
 
 
-SutFactory = Callable[[], Sut]
+class Sut(StackUnderTest, Protocol):
+    """A stack under test that runs in real time."""
+
+    def bed(self, config: Mapping[str, object]) -> Bed:
+        """Start an instance. Raises SutFault or EnvironmentFault."""
+
+
+class VirtualSite(Site, Protocol):
+    """One case run's place on a stack that has no clock of its own. Nothing happens in it between two calls of these methods, and what
+    happened in one of them is told by the next :meth:`pump`, in order, with the times of the stack's clock.
+    """
+
+    def advance(self, now: int) -> None:
+        """It is ``now`` (ns); what was due before happens first, each at its own time."""
+
+    def next_timer(self) -> int | None:
+        """When the stack does something next if nothing comes before; None: never."""
+
+
+class VirtualBed(Protocol):
+    """One configuration of a stack that has no clock of its own."""
+
+    def virtual_site(self, family: Family, events: SiteEvents, rng: Random, now: int) -> VirtualSite:
+        """A stack that begins now. All that it chooses at random comes from ``rng``."""
+
+
+@runtime_checkable
+class VirtualSut(StackUnderTest, Protocol):
+    """A stack under test in this process, which is told what time it is: a case of hours takes milliseconds."""
+
+    def virtual_bed(self, config: Mapping[str, object]) -> VirtualBed:
+        """A configuration. Raises SutFault."""
+
+
+AnySut = Sut | VirtualSut

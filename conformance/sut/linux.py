@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 
 from pyroute2.netlink.exceptions import NetlinkError
 
+from conformance.link.addressing import ADDRESSING, HOSTS, PEER_MAC, SUT_MAC
 from conformance.link.errors import EnvironmentFault
-from conformance.link.veth import ADDRESSING, PEER_MAC, SUT_MAC, VethPair, write_sysctl
+from conformance.link.veth import VethPair, write_sysctl
 from conformance.result import SutFacts
 from conformance.sut.base import Places, SiteEvents, SutFault, Transition
 from conformance.sut.linux_agent import LinuxAgent
@@ -33,28 +34,8 @@ _PORTS = (1024, 32000)
 """Ports for cases to bind, below the range from which Linux chooses by itself."""
 _PORTS_A_CASE = 3
 
-_FIXED_HOSTS = {
-    Family.IPV4: {
-        "any": "0.0.0.0",
-        "unrouted": "203.0.113.1",
-        "foreign": "192.0.2.77",
-        "multicast": "224.0.0.251",
-        "broadcast": "255.255.255.255",
-    },
-    Family.IPV6: {"any": "::", "unrouted": "2001:db8:ffff::1", "foreign": "2001:db8:0:1::77", "multicast": "ff02::fb"},
-}
-
-
-_FAMILIES = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}
-_HOSTS = {
-    _FAMILIES[net.family]: {
-        name: ipaddress.ip_address(address).packed for name, address in (_FIXED_HOSTS[_FAMILIES[net.family]] | {"sut": net.sut}).items()
-    }
-    for net in ADDRESSING
-}
-"""The addresses that are the same for all case runs."""
 _PEERS = {
-    _FAMILIES[net.family]: (int(ipaddress.ip_network(net.peers).network_address), ipaddress.ip_network(net.peers).max_prefixlen // 8)
+    net.family: (int(ipaddress.ip_network(net.peers).network_address), ipaddress.ip_network(net.peers).max_prefixlen // 8)
     for net in ADDRESSING
 }
 """The first address of the peers' net, as a number, and the octets of one."""
@@ -103,7 +84,7 @@ class Linux:
         number = next(self._counter)
         net, length = _PEERS[family]
         first = net + self._slot * _SHARE + 2 * (number % (_SHARE // 2 - 1)) + 1
-        hosts = {**_HOSTS[family], "peer": first.to_bytes(length, "big"), "peer2": (first + 1).to_bytes(length, "big")}
+        hosts = {**HOSTS[family], "peer": first.to_bytes(length, "big"), "peer2": (first + 1).to_bytes(length, "big")}
         low, high = _PORTS
         port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
         ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + (self._first_peer_port + number) % _PEER_PORTS}

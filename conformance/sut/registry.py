@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from conformance.sut.base import Sut
+from conformance.link.errors import EnvironmentFault
+from conformance.sut.base import AnySut, Sut, SutFault
 
-__all__ = ["STATE_SOURCES", "SUTS", "Entry", "make"]
+__all__ = ["STATE_SOURCES", "SUTS", "Entry", "choose", "make"]
 
 STATE_SOURCES = ("auto", "tracepoint", "inet_diag")
 """Where Linux's states may come from; ``auto`` is the tracepoint where tracefs can be read."""
@@ -18,12 +19,11 @@ class Entry:
     """A stack under test: what it is, and how to make it."""
 
     title: str
-    make: Callable[[str], Sut]
+    make: Callable[[str], AnySut]
     """Takes where states come from, one of STATE_SOURCES. Raises EnvironmentFault, saying what is missing."""
 
 
 def _linux(states: str) -> Sut:
-    from conformance.link.errors import EnvironmentFault
     from conformance.link.netns import acquire
     from conformance.sut.linux import Linux  # pyroute2 takes a quarter of a second to import
 
@@ -35,12 +35,19 @@ def _linux(states: str) -> Sut:
     return sut
 
 
+def _reference(_: str) -> AnySut:
+    from conformance.sut.reference import Reference
+
+    return Reference()
+
+
 SUTS: Mapping[str, Entry] = {
     "linux": Entry("the running Linux kernel, in network namespaces of its own", _linux),
+    "reference": Entry("the stack in Python that comes with the tester, on a virtual clock: no privilege, any system", _reference),
 }
 
 
-def make(name: str, states: str = "auto") -> Sut:
+def make(name: str, states: str = "auto") -> AnySut:
     """The stack under test with this name.
 
     Raises:
@@ -48,3 +55,17 @@ def make(name: str, states: str = "auto") -> Sut:
         EnvironmentFault: it cannot be had on this machine.
     """
     return SUTS[name].make(states)
+
+
+def choose() -> tuple[AnySut, str]:
+    """The stack under test where none was asked for, and why: Linux if this machine can test it, else the reference stack."""
+    try:
+        sut = _linux("auto")
+        try:
+            sut.bed({}).close()
+        except BaseException:
+            sut.close()
+            raise
+    except (EnvironmentFault, SutFault, OSError, ImportError) as reason:
+        return _reference("auto"), f"the stack under test is reference, because linux cannot be tested here: {reason}"
+    return sut, "the stack under test is linux, because this machine can make a test bed for it; --sut reference needs none"

@@ -28,7 +28,8 @@ from conformance.case.case import Case
 from conformance.case.loader import load_suite
 from conformance.case.steps import ExpectStep, InjectStep
 from conformance.engine.runner import Runner, RunnerOptions
-from conformance.link.veth import PEER_MAC, SUT_MAC, VethPair
+from conformance.link.addressing import PEER_MAC, SUT_MAC
+from conformance.link.veth import VethPair
 from conformance.result import CaseResult, Verdict
 from conformance.sut.registry import make
 from conformance.trace import Received, Sent

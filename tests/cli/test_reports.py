@@ -13,7 +13,7 @@ import dpkt
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.link.veth import PEER_MAC
+from conformance.link.addressing import PEER_MAC
 
 from .program import PASSES, Done, Folder, conformance, here, play
 

@@ -15,10 +15,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.link.addressing import PEER_MAC, SUT_MAC
 from conformance.link.errors import EnvironmentFault
 from conformance.link.netns import libc_call
 from conformance.link.tracefs import open_tracefs
-from conformance.link.veth import PEER_MAC, SUT_MAC
 
 __all__ = ["Holdings", "host_devices", "instances_of"]
 

@@ -1,0 +1,202 @@
+"""net/ipv4/tcp_input.c, what an acknowledgment says: what has arrived, how long it took, what the peer can take, what is lost."""
+
+from __future__ import annotations
+
+from conformance.stack import tcp_cong, tcp_timer
+from conformance.stack.route import dst_mtu
+from conformance.stack.sysctl import MS
+from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss, tcp_time_stamp
+from conformance.stack.tcp_sock import MASK, OptionsReceived, TcpSock, after, before
+from conformance.wire.segment import FIN, SYN, Segment
+
+__all__ = ["tcp_ack", "tcp_ack_update_rtt", "tcp_rtt_sample", "tcp_send_challenge_ack", "tcp_set_rto"]
+
+_GRANULARITY = MS
+"""The clock's, G of RFC 6298."""
+
+
+def tcp_send_challenge_ack(sk: TcpSock) -> None:
+    """An ACK for what might be forged (RFC 5961, section 7: at most so many a second, for the whole stack)."""
+    net = sk.net
+    if not oow_rate_limited(sk, always=False):
+        second = net.now // 1_000_000_000
+        since, count = net.challenges
+        count = count + 1 if since == second else 1
+        net.challenges = second, count
+        if count <= net.sysctl.challenge_ack_limit:
+            net.count("TCPChallengeACK")
+            tcp_send_ack(sk)
+
+
+def oow_rate_limited(sk: TcpSock, *, always: bool = True) -> bool:
+    """Was such an answer sent just now (tcp_oow_rate_limited)? Two ends that disagree would else answer each other for ever."""
+    now = sk.net.now
+    if 0 <= now - sk.last_oow_ack < sk.net.sysctl.invalid_ratelimit and (always or sk.net.sysctl.linux):
+        return True
+    sk.last_oow_ack = now
+    return False
+
+
+# Round trips ----------------------------------------------------------------------------------------------------------
+
+
+def tcp_set_rto(sk: TcpSock) -> None:
+    """RFC 6298, (2.2) to (2.5)."""
+    sysctl = sk.net.sysctl
+    srtt = sk.srtt or 0
+    variation = max(4 * sk.rttvar, _GRANULARITY)
+    if sysctl.linux:  # there it is the variation that has a floor, so that the RTO stays above the RTT by it
+        sk.rto = min(srtt + max(variation, sysctl.rto_min), sysctl.rto_max)
+    else:
+        sk.rto = min(max(srtt + variation, sysctl.rto_min), sysctl.rto_max)
+
+
+def tcp_ack_update_rtt(sk: TcpSock, rtt: int) -> None:
+    """A round trip of ``rtt`` ns was measured."""
+    rtt = max(rtt, 1)
+    if sk.srtt is None:
+        sk.srtt, sk.rttvar = rtt, rtt // 2
+    else:
+        sk.rttvar += (abs(sk.srtt - rtt) - sk.rttvar) // 4
+        sk.srtt += (rtt - sk.srtt) // 8
+    tcp_set_rto(sk)
+    sk.backoff = 0
+
+
+def tcp_rtt_sample(sk: TcpSock, sent: int, retransmitted: bool, options: OptionsReceived) -> None:
+    """Karn's rule (RFC 6298, section 3): what was sent again is timed only with the help of timestamps (RFC 7323, section 4)."""
+    if not retransmitted:
+        tcp_ack_update_rtt(sk, sk.net.now - sent)
+    elif sk.tstamp_ok and options.tsval is not None and options.tsecr:
+        ticks = (tcp_time_stamp(sk) - options.tsecr) & MASK
+        if ticks < 1 << 31:
+            tcp_ack_update_rtt(sk, max(ticks * MS, MS))
+
+
+# Queues ---------------------------------------------------------------------------------------------------------------
+
+
+def _clean_rtx_queue(sk: TcpSock, options: OptionsReceived) -> int:
+    """Take off what is acknowledged; how many segments that is. The newest of them that was sent once gives the round trip."""
+    acked, una, queue = 0, sk.snd_una, sk.rtx_queue
+    newest_sent, retransmitted = 0, False
+    while queue:
+        skb = queue[0]
+        if after(skb.end_seq, una):
+            if after(una, skb.seq) and not skb.flags & SYN:
+                gone = (una - skb.seq) & MASK
+                skb.data, skb.seq = skb.data[gone:], una
+                sk.queued -= gone
+            break
+        queue.popleft()
+        acked += 1
+        sk.queued -= len(skb.data)
+        retransmitted |= skb.retrans > 0
+        if not skb.sacked:
+            newest_sent = skb.sent
+    if acked and newest_sent:
+        tcp_rtt_sample(sk, newest_sent, retransmitted, options)
+    return acked
+
+
+def tcp_sacktag_write_queue(sk: TcpSock, skb: Segment, blocks: tuple[tuple[int, int], ...]) -> bool:
+    """Note what the peer has beyond its acknowledgment (RFC 2018, section 5). Was any of it news? A D-SACK or a lie is not."""
+    news = False
+    for start, end in blocks:
+        if not before(start, end) or before(start, skb.ack) or after(end, sk.snd_nxt) or before(start, sk.snd_una):
+            continue
+        for sent in sk.rtx_queue:
+            if not before(sent.seq, end):
+                break
+            if not sent.sacked and not before(sent.seq, start) and not after(sent.end_seq, end):
+                sent.sacked, sent.lost, sent.in_retrans = True, False, False
+                news = True
+    return news
+
+
+def _update_window(sk: TcpSock, skb: Segment) -> bool:
+    """RFC 9293, 3.10.7.4, fifth, "update the send window": by the newest segment only. Linux keeps the larger of two of the same age."""
+    window = skb.window if skb.flags & SYN else skb.window << sk.snd_wscale
+    seq, ack = skb.seq, skb.ack
+    if sk.net.sysctl.linux:
+        newer = after(ack, sk.snd_una) or after(seq, sk.snd_wl1) or (seq == sk.snd_wl1 and window > sk.snd_wnd)
+    else:
+        newer = after(seq, sk.snd_wl1) or (seq == sk.snd_wl1 and not before(ack, sk.snd_wl2))
+    if not newer:
+        return False
+    sk.snd_wl1, sk.snd_wl2 = seq, ack
+    if window == sk.snd_wnd:
+        return False
+    sk.snd_wnd = window
+    if window > sk.max_window:
+        sk.max_window = window
+        tcp_sync_mss(sk, sk.pmtu or dst_mtu(sk.net, sk.daddr))
+    return True
+
+
+def _ack_probe(sk: TcpSock) -> None:
+    """Does the window take what waits (tcp_ack_probe)? If not, the next probe is due; every answer counts as a sign of life."""
+    if sk.rtx_queue or not sk.write_queue:
+        return
+    head = sk.write_queue[0]
+    if not after((head.seq + min(len(head.data), sk.mss_cache)) & MASK, sk.wnd_end):
+        sk.backoff = 0
+        sk.probes_since = 0
+        if sk.probing:
+            sk.probing = False
+            sk.retransmit_timer.stop()
+    elif sk.probing or not sk.retransmit_timer.pending:
+        tcp_timer.tcp_reset_probe_timer(sk)
+
+
+# The acknowledgment ---------------------------------------------------------------------------------------------------
+
+
+def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: bool = True) -> bool:
+    """Take in the acknowledgment of an acceptable segment. False: it is none that can be (RFC 5961, section 5), so drop the segment."""
+    ack, prior_una, prior_flight = skb.ack, sk.snd_una, sk.in_flight
+    if before(ack, prior_una):
+        if (prior_una - ack) & MASK > max(sk.max_window, 1):
+            if challenge:
+                tcp_send_challenge_ack(sk)
+            return False
+        if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, skb, options.sacks):
+            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=False)
+        return True
+    if after(ack, sk.snd_nxt):
+        return False
+    advanced = ack != prior_una
+    sk.rcv_tstamp = sk.net.now
+    sk.probes_out = 0
+    sk.sk_err_soft = None
+    prior_window = sk.snd_wnd
+    moved = _update_window(sk, skb)
+    acked = 0
+    if advanced:
+        sk.retransmits = 0
+        sk.retrans_stamp = 0
+        sk.snd_una = ack
+        if sk.snd_up is not None and not before(ack, sk.snd_up):
+            sk.snd_up = None
+        acked = _clean_rtx_queue(sk, options)
+        if sk.rtx_queue and any(sent.retrans for sent in sk.rtx_queue):
+            sk.retrans_stamp = next(sent.first_sent for sent in sk.rtx_queue if sent.retrans)
+    _congestion(sk, skb, options, advanced, acked, prior_flight, quiet=moved and prior_window != sk.snd_wnd)
+    if not sk.rtx_queue:
+        _ack_probe(sk)
+    return True
+
+
+def _congestion(sk: TcpSock, skb: Segment, options: OptionsReceived, advanced: bool, acked: int, flight: int, *, quiet: bool) -> None:
+    """What the acknowledgment says of the network."""
+    news = bool(sk.sack_ok and options.sacks and sk.rtx_queue) and tcp_sacktag_write_queue(sk, skb, options.sacks)
+    duplicate = not advanced and not skb.payload and not skb.flags & (SYN | FIN) and not quiet and bool(sk.rtx_queue)
+    if sk.ecn_ok:
+        tcp_cong.tcp_ecn_ack(sk, skb.flags)
+    if advanced:
+        tcp_timer.tcp_rearm_rto(sk)
+    if duplicate or news or sk.ca_state or sk.dupacks:
+        tcp_cong.tcp_fastretrans_alert(sk, advanced, duplicate and (news or not sk.sack_ok))
+    if acked and sk.ca_state in (0, 1, 4):  # Open, Disorder, Loss: the window grows
+        tcp_cong.tcp_cong_avoid(sk, acked, flight)
+        sk.cwnd_limited = False

@@ -1,0 +1,232 @@
+"""net/ipv4/tcp_input.c, what a segment brings: data in order and out of order, urgent data, the FIN, and when that is acknowledged."""
+
+from __future__ import annotations
+
+from conformance.stack import tcp_timer
+from conformance.stack.sock import Shutdown
+from conformance.stack.tcp_output import tcp_send_ack, tcp_win_from_space, tcp_window_to_offer
+from conformance.stack.tcp_sock import MASK, TcpSock, after, before
+from conformance.stack.tcp_states import TcpState, tcp_set_state
+from conformance.wire.segment import CWR, FIN, URG, Segment
+
+__all__ = ["tcp_ack_snd_check", "tcp_data_queue", "tcp_ecn_check_ce", "tcp_enter_quickack", "tcp_event_data_recv", "tcp_fin", "tcp_urg"]
+
+_QUICK_ACKS = 16
+_OFO_BLOCK = 512
+"""Octets of buffer for which one more hole in the data is remembered: a block costs memory beside its octets."""
+
+
+# What is acknowledged, and when -----------------------------------------------------------------------------------------
+
+
+def tcp_enter_quickack(sk: TcpSock, most: int = _QUICK_ACKS) -> None:
+    """Acknowledge at once for a while: the peer is beginning, or has lost something (tcp_enter_quickack_mode)."""
+    quick = tcp_win_from_space(sk) // (2 * max(sk.rcv_mss, 1)) or 2
+    sk.quick_acks = max(sk.quick_acks, min(quick, most))
+    sk.pingpong = False
+
+
+def tcp_event_data_recv(sk: TcpSock, length: int) -> None:
+    """Data came: an acknowledgment is due (tcp_event_data_recv, tcp_measure_rcv_mss)."""
+    sk.ack_pending = True
+    if length >= sk.rcv_mss:
+        sk.rcv_mss = min(length, max(sk.advmss, sk.rcv_mss))
+    sk.rcv_ssthresh = max(sk.rcv_ssthresh, min(sk.rcv_ssthresh + 2 * sk.advmss, tcp_win_from_space(sk)))
+    if not sk.lrcvtime:
+        tcp_enter_quickack(sk)
+    sk.lrcvtime = sk.net.now
+
+
+def tcp_ack_snd_check(sk: TcpSock) -> None:
+    """Acknowledge now, or soon (RFC 9293, 3.8.6.3; RFC 5681, section 4.2): every second full segment, and at once what is out of order."""
+    if not sk.ack_pending:
+        return
+    unacknowledged = (sk.rcv_nxt - sk.rcv_wup) & MASK
+    quick = sk.quickack is True or (sk.quick_acks > 0 and not sk.pingpong and sk.quickack is not False)
+    full = unacknowledged > sk.rcv_mss and (tcp_window_to_offer(sk) >= sk.rcv_wnd or unacknowledged >= 2 * sk.rcv_mss)
+    if quick or full or sk.ofo_queue or sk.dsack is not None:
+        tcp_send_ack(sk)
+    elif not sk.delack_timer.pending:
+        sk.delack_timer.reset(sk.net.now + tcp_timer.ATO)
+
+
+def tcp_ecn_check_ce(sk: TcpSock, skb: Segment) -> None:
+    """Congestion experienced: say so until the peer says CWR (RFC 3168, section 6.1.3)."""
+    if not sk.ecn_ok:
+        return
+    if skb.flags & CWR:
+        sk.ecn_demand_cwr = False
+    if skb.tos & 3 == 3 and skb.payload:
+        if not sk.ecn_demand_cwr:
+            tcp_enter_quickack(sk, 2)
+        sk.ecn_demand_cwr = True
+
+
+# Data -------------------------------------------------------------------------------------------------------------------
+
+
+def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
+    """The text and the FIN of an acceptable segment (RFC 9293, 3.10.7.4, seventh and eighth)."""
+    seq, data, fin = skb.seq + (skb.flags >> 1 & 1) & MASK, skb.payload, bool(skb.flags & FIN)
+    end = (seq + len(data) + fin) & MASK
+    if seq == end:
+        return
+    tcp_ecn_check_ce(sk, skb)
+    window = sk.receive_window
+    if not after(end, sk.rcv_nxt):
+        _duplicate(sk, seq, end)
+        return
+    if not before(seq, sk.rcv_nxt + max(window, 1) & MASK):
+        tcp_enter_quickack(sk)
+        sk.ack_pending = True
+        return
+    if before(seq, sk.rcv_nxt):  # the front of it is here already
+        gone = (sk.rcv_nxt - seq) & MASK
+        if sk.sack_ok and sk.net.sysctl.dsack:
+            sk.dsack = (seq, sk.rcv_nxt)
+        data, seq = data[gone:], sk.rcv_nxt
+    room = window - ((seq - sk.rcv_nxt) & MASK)
+    if len(data) > room:  # and what is beyond the window is not taken (MUST-61 asks for it again)
+        data, fin = data[:room], False
+        if not data:
+            tcp_enter_quickack(sk)
+            sk.ack_pending = True
+            return
+    if seq == sk.rcv_nxt:
+        _queue_in_order(sk, data, fin)
+    else:
+        _queue_out_of_order(sk, seq, data, fin)
+
+
+def _duplicate(sk: TcpSock, seq: int, end: int) -> None:
+    """All of it is here: the peer lacks our acknowledgment. A D-SACK tells what came twice (RFC 2883)."""
+    if sk.sack_ok and sk.net.sysctl.dsack:
+        sk.dsack = (seq, end)
+    tcp_enter_quickack(sk)
+    sk.ack_pending = True
+    tcp_send_ack(sk)
+
+
+def _queue_in_order(sk: TcpSock, data: bytes, fin: bool) -> None:
+    sk.receive_queue += data
+    sk.rcv_nxt = (sk.rcv_nxt + len(data)) & MASK
+    if data:
+        tcp_event_data_recv(sk, len(data))
+    if sk.ofo_queue and not fin:
+        fin = _take_from_ofo(sk)
+    if fin:
+        sk.ofo_queue.clear()
+        sk.sack_blocks.clear()
+        sk.ofo_size = 0
+        tcp_fin(sk)
+    sk.sk_wake()
+
+
+def _take_from_ofo(sk: TcpSock) -> bool:
+    """What has become in order joins the rest (tcp_ofo_queue). Was there a FIN behind it?"""
+    fin = False
+    while sk.ofo_queue and not after(sk.ofo_queue[0][0], sk.rcv_nxt) and not fin:
+        seq, data, fin = sk.ofo_queue.pop(0)
+        sk.ofo_size -= len(data)
+        new = data[(sk.rcv_nxt - seq) & MASK :] if seq != sk.rcv_nxt else data
+        sk.receive_queue += new
+        sk.rcv_nxt = (sk.rcv_nxt + len(new)) & MASK
+        sk.ack_pending = True
+    sk.sack_blocks = [block for block in sk.sack_blocks if after(block[1], sk.rcv_nxt)]
+    if not sk.ofo_queue:
+        sk.sack_blocks.clear()
+        tcp_enter_quickack(sk, 1)
+    return fin
+
+
+def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
+    """Keep what came early, joined to what it touches; the newest block is told first (RFC 2018, section 4)."""
+    tcp_enter_quickack(sk)
+    sk.ack_pending = True
+    end = (seq + len(data)) & MASK
+    keep_before, touching, keep_after = [], [], []
+    for block in sk.ofo_queue:
+        if before((block[0] + len(block[1])) & MASK, seq):
+            keep_before.append(block)
+        elif after(block[0], end):
+            keep_after.append(block)
+        else:
+            touching.append(block)
+    if touching:
+        covered = next((b for b in touching if not after(b[0], seq) and not before((b[0] + len(b[1])) & MASK, end)), None)
+        if covered is not None and not fin and sk.sack_ok and sk.net.sysctl.dsack and data:
+            sk.dsack = (seq, end)
+    elif len(sk.ofo_queue) >= max(16, tcp_win_from_space(sk) // _OFO_BLOCK):
+        return  # so many holes that remembering one more would cost more than its octets
+    seq, data, fin = _joined(seq, data, fin, touching)
+    sk.ofo_queue = [*keep_before, (seq, data, fin), *keep_after]
+    sk.ofo_size = sum(len(block[1]) for block in sk.ofo_queue)
+    if sk.sack_ok:
+        new = (seq, (seq + len(data) + fin) & MASK)
+        sk.sack_blocks = [new, *(b for b in sk.sack_blocks if before(b[1], new[0]) or after(b[0], new[1]))][:4]
+
+
+def _joined(seq: int, data: bytes, fin: bool, touching: list[tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
+    """One block of what touches; where two say different things of an octet the older counts."""
+    if not touching:
+        return seq, data, fin
+    end = (seq + len(data)) & MASK
+    first, last = touching[0], touching[-1]
+    start = first[0] if before(first[0], seq) else seq
+    last_end = (last[0] + len(last[1])) & MASK
+    stop = last_end if after(last_end, end) else end
+    whole = bytearray((stop - start) & MASK)
+    at = (seq - start) & MASK
+    whole[at : at + len(data)] = data
+    for block_seq, block, block_fin in touching:
+        at = (block_seq - start) & MASK
+        whole[at : at + len(block)] = block
+        fin |= block_fin
+    return start, bytes(whole), fin
+
+
+# The end, and what is urgent --------------------------------------------------------------------------------------------
+
+
+def tcp_fin(sk: TcpSock) -> None:
+    """The peer has no more data (RFC 9293, 3.10.7.4, eighth)."""
+    from conformance.stack.tcp_minisocks import tcp_time_wait
+
+    sk.rcv_nxt = (sk.rcv_nxt + 1) & MASK
+    sk.ack_pending = sk.fin_received = True
+    sk.sk_shutdown |= Shutdown.RCV
+    state = sk.sk_state
+    if state in (TcpState.SYN_RECEIVED, TcpState.ESTABLISHED):
+        tcp_set_state(sk, TcpState.CLOSE_WAIT)
+        sk.pingpong = True  # the caller will soon close, too
+    elif state is TcpState.FIN_WAIT_1:
+        tcp_send_ack(sk)
+        tcp_set_state(sk, TcpState.CLOSING)
+    elif state is TcpState.FIN_WAIT_2:
+        tcp_send_ack(sk)
+        tcp_time_wait(sk)
+    sk.sk_wake()
+
+
+def tcp_urg(sk: TcpSock, skb: Segment) -> None:
+    """The urgent pointer names the octet after the last urgent one (RFC 9293, 3.8.5), and that is kept aside unless SO_OOBINLINE is on."""
+    if skb.flags & URG and skb.urgent:
+        _check_urg(sk, (skb.seq + skb.urgent - 1) & MASK)
+    if sk.urg_seq is not None and sk.urg_data is None:
+        at = (sk.urg_seq - skb.seq - (skb.flags >> 1 & 1)) & MASK
+        if at < len(skb.payload):
+            sk.urg_data = skb.payload[at]
+            sk.sk_wake()
+
+
+def _check_urg(sk: TcpSock, at: int) -> None:
+    """tcp_check_urg(): a new urgent octet; an old one that was not read is ordinary data from now on."""
+    if before(at, sk.copied_seq) or before(at, sk.rcv_nxt):
+        return
+    if sk.urg_seq is not None and not after(at, sk.urg_seq):
+        return
+    if sk.urg_seq == sk.copied_seq and sk.urg_data is not None and not sk.oobinline and sk.copied_seq != sk.rcv_nxt and sk.receive_queue:
+        del sk.receive_queue[:1]
+        sk.copied_seq = (sk.copied_seq + 1) & MASK
+    sk.urg_seq, sk.urg_data = at, None
+    sk.sk_wake()

@@ -1,0 +1,110 @@
+"""net/ipv4/tcp_fastopen.c: data with the SYN for a peer that has shown a cookie (RFC 7413)."""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+from typing import TYPE_CHECKING
+
+from conformance.stack.errors import SocketError
+from conformance.stack.sock import Address, SocketState
+from conformance.stack.tasks import Call
+from conformance.stack.tcp_sock import MASK, OptionsReceived, Skb, TcpSock, after
+from conformance.stack.tcp_states import TcpState
+from conformance.wire.segment import SYN, Segment
+
+if TYPE_CHECKING:
+    from conformance.stack.net import Net
+
+__all__ = [
+    "tcp_fastopen_connect", "tcp_fastopen_cookie_gen", "tcp_rcv_fastopen_synack", "tcp_send_syn_data", "tcp_sendmsg_fastopen",
+    "tcp_try_fastopen",
+]  # fmt: skip
+
+_COOKIE = 8
+
+
+def tcp_fastopen_cookie_gen(net: Net, peer: bytes, own: bytes) -> bytes:
+    """The cookie for a peer: a keyed hash of the addresses (RFC 7413, section 4.1.2)."""
+    return blake2s(peer + own, key=net.secret, digest_size=_COOKIE).digest()
+
+
+# The client -------------------------------------------------------------------------------------------------------------
+
+
+def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, flags: int, address: Address | None) -> Call:
+    """Connect and send in one call; returns how many octets went with the SYN. EOPNOTSUPP where the client side is off."""
+    from conformance.stack.inet_stream import inet_stream_connect
+    from conformance.stack.uapi import MSG_DONTWAIT
+
+    if sk.net.sysctl.fast_open not in ("client", "both"):
+        raise SocketError("EOPNOTSUPP")
+    if sk.sk_state is not TcpState.CLOSED:
+        if sk.sk_state in (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT):
+            return 0
+        raise SocketError("EALREADY")
+    sk.defer_connect = False
+    sk.fastopen_data, sk.fastopen_cookie = bytes(data), sk.net.fastopen_cookies.get(address.host if address else sk.daddr, b"")
+    sock = sk.sk_socket
+    assert sock is not None
+    sock.state = SocketState.SS_UNCONNECTED
+    if address is None:
+        address = Address(sk.daddr, sk.dport)
+    yield from inet_stream_connect(sock, address, bool(flags & MSG_DONTWAIT))
+    return sk.syn_sent
+
+
+def tcp_fastopen_connect(sk: TcpSock) -> None:
+    """Before the SYN leaves: without a cookie no data goes with it (RFC 7413, section 4.2.1)."""
+    sk.syn_sent = 0
+    if sk.fastopen_cookie == b"":
+        sk.fastopen_data = b""
+
+
+def tcp_send_syn_data(sk: TcpSock, syn: Skb) -> None:
+    """The SYN with cookie and data, as much as a segment takes."""
+    from conformance.stack.tcp_output import tcp_transmit_skb
+    from conformance.stack.tcp_write_queue import tcp_syn_options
+
+    options = tcp_syn_options(sk)
+    data = sk.fastopen_data[: max(sk.mss_cache - len(options), 0)]
+    rest = Skb((syn.seq + 1) & MASK, bytearray(data), sent=sk.net.now, first_sent=sk.net.now)
+    sk.rtx_queue.append(syn)
+    if data:
+        sk.rtx_queue.append(rest)
+        sk.queued += len(data)
+    sk.write_seq = sk.snd_nxt = rest.end_seq
+    sk.syn_sent, sk.syn_data = len(data), True
+    tcp_transmit_skb(sk, Skb(syn.seq, bytes(data), syn.flags), options)
+    sk.fastopen_data = b""
+
+
+def tcp_rcv_fastopen_synack(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+    """What the SYN,ACK says: a cookie for the next time, and whether it took the data; else that is sent again at once."""
+    from conformance.stack.tcp_write_queue import tcp_retransmit_skb
+
+    if options.fast_open:
+        sk.net.fastopen_cookies[sk.daddr] = options.fast_open
+        while len(sk.net.fastopen_cookies) > 1024:
+            del sk.net.fastopen_cookies[next(iter(sk.net.fastopen_cookies))]
+    if not sk.syn_data:
+        return
+    while sk.rtx_queue and not after(sk.rtx_queue[0].end_seq, skb.ack):
+        sk.queued -= len(sk.rtx_queue.popleft().data)
+    sk.snd_una = skb.ack
+    if sk.rtx_queue:
+        sk.max_window = max(sk.max_window, sk.snd_wnd)
+        tcp_retransmit_skb(sk, sk.rtx_queue[0])
+
+
+# The server -------------------------------------------------------------------------------------------------------------
+
+
+def tcp_try_fastopen(listener: TcpSock, skb: Segment, options: OptionsReceived) -> tuple[bool, bytes | None]:
+    """May this SYN's data be taken now? And the cookie to send with the SYN,ACK, if one was asked for or a bad one shown."""
+    if options.fast_open is None or not listener.fastopen_backlog or listener.net.sysctl.fast_open not in ("server", "both"):
+        return False, None
+    cookie = tcp_fastopen_cookie_gen(listener.net, skb.src, skb.dst)
+    waiting = sum(isinstance(sk, TcpSock) and sk.sk_state is TcpState.SYN_RECEIVED for sk in listener.accept_queue)
+    if options.fast_open == cookie and waiting < listener.fastopen_backlog:
+        return bool(skb.flags & SYN), None
+    return False, cookie

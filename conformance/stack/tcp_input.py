@@ -1,0 +1,358 @@
+"""net/ipv4/tcp_input.c, the way of one segment up: is it acceptable, and what does it change (RFC 9293, section 3.10.7)."""
+
+from __future__ import annotations
+
+from conformance.stack import tcp_cong, tcp_fastopen, tcp_timer
+from conformance.stack.sock import Shutdown
+from conformance.stack.sysctl import SECOND
+from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
+from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_rtt_sample, tcp_send_challenge_ack
+from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_urg
+from conformance.stack.tcp_minisocks import tcp_time_wait
+from conformance.stack.tcp_options import tcp_parse_options
+from conformance.stack.tcp_output import tcp_default_mss, tcp_send_ack, tcp_sync_mss, tcp_transmit_skb
+from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
+from conformance.stack.tcp_states import TcpState, tcp_set_state
+from conformance.stack.tcp_write_queue import tcp_push_pending_frames, tcp_synack_options
+from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
+
+__all__ = ["tcp_data_snd_check", "tcp_finish_connect", "tcp_rcv_established", "tcp_rcv_state_process", "tcp_reset"]
+
+_PAWS_24DAYS = 24 * 24 * 3600 * SECOND
+"""RFC 7323, section 5.5: what was heard so long ago says nothing."""
+_S = TcpState
+
+
+# Is it acceptable? ------------------------------------------------------------------------------------------------------
+
+
+def _seg_len(skb: Segment) -> int:
+    return len(skb.payload) + (skb.flags & FIN) + (skb.flags >> 1 & 1)
+
+
+def tcp_sequence(sk: TcpSock, skb: Segment) -> bool:
+    """RFC 9293, 3.10.7.4, first: the table of four rows. With a closed window an acknowledgment at RCV.NXT still counts (MUST-66)."""
+    window, length, seq, nxt = sk.receive_window, _seg_len(skb), skb.seq, sk.rcv_nxt
+    if sk.net.sysctl.linux:
+        return not before(seq + length & MASK, sk.rcv_wup) and not after(seq, nxt + window & MASK)
+    if not window:
+        return seq == nxt
+    if (seq - nxt) & MASK < window:
+        return True
+    return length > 0 and (seq + length - 1 - nxt) & MASK < window
+
+
+def tcp_paws_reject(sk: TcpSock, options: OptionsReceived) -> bool:
+    """RFC 7323, section 5.3, R1: a timestamp from before the newest means an old duplicate."""
+    if sk.ts_recent is None or options.tsval is None or sk.net.now - sk.ts_recent_stamp > _PAWS_24DAYS:
+        return False
+    slack = 1 if sk.net.sysctl.linux else 0  # TCP_PAWS_WINDOW
+    return before(options.tsval, (sk.ts_recent - slack) & MASK)
+
+
+def tcp_validate_incoming(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
+    """May the segment be processed? What must be answered nevertheless is, here: duplicates, RST and SYN that may be forged (RFC 5961)."""
+    flags = skb.flags
+    if sk.tstamp_ok and not flags & RST:
+        if options.tsval is None:
+            if not sk.net.sysctl.linux:
+                return False  # RFC 7323, section 3.2: silently
+        elif tcp_paws_reject(sk, options):
+            sk.net.count("PAWSEstab")
+            if flags & SYN:
+                tcp_send_challenge_ack(sk)
+            else:
+                _send_dupack(sk, skb)
+            return False
+    if not tcp_sequence(sk, skb):
+        if flags & RST:
+            _late_rst(sk, skb)
+        elif flags & SYN and not _crossed_syn_ack(sk, skb):
+            tcp_send_challenge_ack(sk)
+        elif _crossed_syn_ack(sk, skb):
+            return True
+        else:
+            _send_dupack(sk, skb)
+        return False
+    if flags & RST:
+        if skb.seq == sk.rcv_nxt or _rst_at_sack(sk, skb):
+            tcp_reset(sk)
+        else:
+            tcp_send_challenge_ack(sk)
+        return False
+    if flags & SYN and not _crossed_syn_ack(sk, skb):
+        tcp_send_challenge_ack(sk)
+        return False
+    return True
+
+
+def _crossed_syn_ack(sk: TcpSock, skb: Segment) -> bool:
+    """The SYN,ACK of a simultaneous open (RFC 9293, figure 8): its SYN is known, its ACK is news."""
+    return (
+        sk.sk_state is _S.SYN_RECEIVED
+        and skb.flags & (SYN | ACK) == SYN | ACK
+        and (skb.seq + 1) & MASK == sk.rcv_nxt
+        and skb.ack == sk.snd_nxt
+        and not skb.payload
+    )
+
+
+def _rst_at_sack(sk: TcpSock, skb: Segment) -> bool:
+    """Linux takes a RST right behind the newest SACK block for one from the peer, which has no other number to give (tcp_reset_check)."""
+    return (
+        sk.net.sysctl.linux
+        and sk.sack_ok
+        and bool(sk.sack_blocks)
+        and skb.seq == max(sk.sack_blocks, key=lambda block: (block[1] - sk.rcv_nxt) & MASK)[1]
+    )
+
+
+def _late_rst(sk: TcpSock, skb: Segment) -> None:
+    """Linux obeys a RST with the number of the FIN before it (tcp_reset_check); others are dropped (RFC 9293, 3.10.7.4, second)."""
+    after_fin = sk.sk_state in (_S.CLOSE_WAIT, _S.LAST_ACK, _S.CLOSING)
+    if sk.net.sysctl.linux and after_fin and skb.seq == (sk.rcv_nxt - 1) & MASK:
+        tcp_reset(sk)
+
+
+def _send_dupack(sk: TcpSock, skb: Segment) -> None:
+    """Tell the peer where we are (RFC 9293, 3.10.7.4, first). Linux answers what carries no data now and then only."""
+    if not skb.payload and not skb.flags & FIN and sk.net.sysctl.linux and oow_rate_limited(sk):
+        return
+    if sk.sack_ok and sk.net.sysctl.dsack and skb.payload and before(skb.seq, sk.rcv_nxt):
+        end = (skb.seq + len(skb.payload)) & MASK
+        sk.dsack = (skb.seq, sk.rcv_nxt if after(end, sk.rcv_nxt) else end)
+    tcp_send_ack(sk)
+
+
+def tcp_replace_ts_recent(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+    """RFC 7323, section 4.3, (2): the newest timestamp of a segment that reaches to the last acknowledgment, and not beyond it."""
+    if options.tsval is None or not sk.tstamp_ok or after(skb.seq, sk.rcv_wup):
+        return
+    old = sk.net.now - sk.ts_recent_stamp > _PAWS_24DAYS
+    if sk.ts_recent is None or old or not before(options.tsval, sk.ts_recent):
+        sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
+
+
+def tcp_reset(sk: TcpSock) -> None:
+    """The peer has reset the connection (RFC 9293, 3.10.7.4, second): all that was queued is flushed."""
+    refused = (_S.SYN_SENT,) if sk.net.sysctl.linux else (_S.SYN_SENT, _S.SYN_RECEIVED)
+    if sk.sk_state in refused:
+        error = "ECONNREFUSED"
+    elif sk.sk_state is _S.CLOSE_WAIT:
+        error = "EPIPE"
+    elif sk.sk_state is _S.CLOSED:
+        return
+    else:
+        error = "ECONNRESET"
+    sk.sk_err = error
+    tcp_write_queue_purge(sk)
+    tcp_done(sk)
+
+
+# ESTABLISHED ------------------------------------------------------------------------------------------------------------
+
+
+def tcp_rcv_established(sk: TcpSock, skb: Segment) -> None:
+    """The common case. Data in order that says nothing else takes a short way (header prediction)."""
+    options = tcp_parse_options(skb)
+    if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
+        return
+    tcp_replace_ts_recent(sk, skb, options)
+    if not tcp_ack(sk, skb, options):
+        if after(skb.ack, sk.snd_nxt):
+            tcp_send_challenge_ack(sk)
+        return
+    _step6(sk, skb)
+
+
+def _step6(sk: TcpSock, skb: Segment) -> None:
+    """Urgent data, data, and what can be sent now."""
+    tcp_urg(sk, skb)
+    tcp_data_queue(sk, skb)
+    tcp_data_snd_check(sk)
+    tcp_ack_snd_check(sk)
+
+
+def tcp_data_snd_check(sk: TcpSock) -> None:
+    """The window or the congestion window may have opened, and the caller may have room to write."""
+    tcp_push_pending_frames(sk)
+    sk.sk_wake()
+
+
+# The other states -------------------------------------------------------------------------------------------------------
+
+
+def tcp_rcv_state_process(sk: TcpSock, skb: Segment) -> bool:
+    """A segment in any state but ESTABLISHED, LISTEN and TIME-WAIT. True: answer it with a RST."""
+    if sk.sk_state is _S.CLOSED:
+        return False
+    options = tcp_parse_options(skb)
+    if sk.sk_state is _S.SYN_SENT:
+        return _synsent_state_process(sk, skb, options)
+    if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
+        return False
+    tcp_replace_ts_recent(sk, skb, options)
+    if sk.sk_state is _S.SYN_RECEIVED:
+        if not _acceptable_in_syn_received(sk, skb):
+            return True
+        _syn_received_acked(sk, skb, options)
+    elif not tcp_ack(sk, skb, options):
+        if after(skb.ack, sk.snd_nxt):
+            tcp_send_challenge_ack(sk)
+        return False
+    if not _after_ack(sk):
+        return False
+    tcp_urg(sk, skb)
+    if _data_after_close(sk, skb):
+        sk.net.count("TCPAbortOnData")
+        tcp_reset(sk)
+        return True
+    if sk.sk_state in (_S.ESTABLISHED, _S.FIN_WAIT_1, _S.FIN_WAIT_2) or skb.flags & FIN or before(skb.seq, sk.rcv_nxt):
+        tcp_data_queue(sk, skb)
+    if sk.sk_state not in (_S.CLOSED, _S.TIME_WAIT):
+        tcp_data_snd_check(sk)
+        tcp_ack_snd_check(sk)
+    return False
+
+
+def _acceptable_in_syn_received(sk: TcpSock, skb: Segment) -> bool:
+    """SND.UNA < SEG.ACK ≤ SND.NXT (RFC 9293, 3.10.7.4, fifth). Linux's tcp_ack() takes SND.UNA itself, too."""
+    low = not before(skb.ack, sk.snd_una) if sk.net.sysctl.linux else after(skb.ack, sk.snd_una)
+    return low and not after(skb.ack, sk.snd_nxt)
+
+
+def _syn_received_acked(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+    """Our SYN is acknowledged: the connection is established."""
+    sk.snd_wnd = skb.window << (0 if skb.flags & SYN else sk.snd_wscale)
+    sk.max_window = max(sk.max_window, sk.snd_wnd)
+    sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
+    tcp_ack(sk, skb, options)
+    tcp_sync_mss(sk, sk.pmtu)
+    tcp_cong.tcp_init_congestion(sk)
+    if sk.listener is None or sk.rcv_tstamp == 0:
+        sk.rcv_tstamp = sk.net.now
+    tcp_set_state(sk, _S.ESTABLISHED)
+    if sk.sk_keepalive:
+        tcp_timer.tcp_reset_keepalive_timer(sk, sk.keepidle)
+    sk.sk_wake()
+
+
+def _after_ack(sk: TcpSock) -> bool:
+    """Is our FIN acknowledged? False: the connection is over, and the segment with it."""
+    fin_acked = sk.fin_queued and not sk.write_queue and not sk.rtx_queue
+    if not fin_acked:
+        return True
+    if sk.sk_state is _S.FIN_WAIT_1:
+        tcp_set_state(sk, _S.FIN_WAIT_2)
+        sk.sk_shutdown |= Shutdown.SEND
+        sk.sk_wake()
+        if sk.sk_dead:
+            if sk.linger2 < 0:
+                tcp_done(sk)
+                return False
+            tcp_timer.tcp_reset_keepalive_timer(sk, sk.linger2 or sk.net.sysctl.fin_timeout)
+    elif sk.sk_state is _S.CLOSING:
+        tcp_time_wait(sk)
+        return False
+    elif sk.sk_state is _S.LAST_ACK:
+        tcp_done(sk)
+        return False
+    return True
+
+
+def _data_after_close(sk: TcpSock, skb: Segment) -> bool:
+    """New data for a caller who will never read it: the peer must hear that (RFC 9293, 3.6.1; RFC 1122, 4.2.2.13)."""
+    if sk.sk_state not in (_S.FIN_WAIT_1, _S.FIN_WAIT_2) or not sk.sk_shutdown & Shutdown.RCV or not skb.payload:
+        return False
+    return after((skb.seq + len(skb.payload)) & MASK, sk.rcv_nxt)
+
+
+# SYN-SENT ---------------------------------------------------------------------------------------------------------------
+
+
+def _synsent_state_process(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
+    """tcp_rcv_synsent_state_process(): RFC 9293, 3.10.7.3. True: answer with a RST."""
+    flags = skb.flags
+    if flags & ACK:
+        if not after(skb.ack, sk.snd_una) or after(skb.ack, sk.snd_nxt):
+            return not flags & RST
+        if flags & RST:
+            tcp_reset(sk)
+            return False
+    elif flags & RST:
+        return False
+    if not flags & SYN:
+        return False
+    _take_syn(sk, skb, options)
+    if flags & ACK:
+        _syn_ack_received(sk, skb, options)
+    else:
+        _crossed_syn(sk)
+    return False
+
+
+def _take_syn(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+    """The peer's SYN: its number, and what it offers of what we have offered."""
+    sysctl = sk.net.sysctl
+    sk.irs = skb.seq
+    sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = (skb.seq + 1) & MASK
+    sk.tstamp_ok = sysctl.timestamps and options.tsval is not None
+    sk.sack_ok = sysctl.sack and options.sack_ok
+    sk.wscale_ok = sysctl.window_scaling and options.wscale is not None
+    sk.snd_wscale = options.wscale or 0 if sk.wscale_ok else 0
+    if not sk.wscale_ok:
+        sk.rcv_wscale = 0
+    if sk.tstamp_ok:
+        sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
+    announced = options.mss or tcp_default_mss(sk)
+    sk.mss_clamp = min(announced, sk.user_mss) if sk.user_mss else announced
+    tcp_sync_mss(sk, sk.pmtu)
+    sk.rcv_mss = min(sk.mss_cache, tcp_default_mss(sk))
+    sk.snd_wnd = sk.max_window = skb.window
+    sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack if skb.flags & ACK else sk.iss
+
+
+def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+    """The second step of the handshake: all three are done for us when its acknowledgment leaves."""
+    asked_ecn = bool(sk.rtx_queue and sk.rtx_queue[0].flags & ECE)
+    sk.ecn_ok = asked_ecn and skb.flags & (ECE | CWR) == ECE
+    sent = sk.rtx_queue[0] if sk.rtx_queue else None
+    sk.rtx_queue, sk.snd_una = type(sk.rtx_queue)(skb for skb in sk.rtx_queue if not skb.flags & SYN), (sk.iss + 1) & MASK
+    if sent is not None:
+        tcp_rtt_sample(sk, sent.sent, sent.retrans > 0, options)
+    sk.retransmits = 0
+    sk.retrans_stamp = 0
+    sk.ca_state = CaState.OPEN
+    tcp_fastopen.tcp_rcv_fastopen_synack(sk, skb, options)
+    tcp_finish_connect(sk)
+    if sk.srtt is None or sk.total_retrans:
+        sk.rto = max(sk.rto, 3 * SECOND) if sk.total_retrans and not sk.tstamp_ok and not sk.net.sysctl.linux else sk.rto  # RFC 6298, (5.7)
+    if (skb.payload or skb.flags & FIN) and not sk.net.sysctl.linux:
+        tcp_data_queue(sk, skb)  # RFC 9293, 3.10.7.3: data that comes with the SYN,ACK is processed (Linux frees it)
+        if sk.sk_state in (_S.TIME_WAIT, _S.CLOSED):
+            return
+    tcp_push_pending_frames(sk)
+    if sk.rcv_wup != sk.rcv_nxt or sk.snd_nxt == (sk.iss + 1) & MASK or sk.ack_pending:
+        tcp_send_ack(sk)
+
+
+def tcp_finish_connect(sk: TcpSock) -> None:
+    """SYN-SENT is over (tcp_finish_connect)."""
+    tcp_cong.tcp_init_congestion(sk)
+    sk.rcv_tstamp = sk.net.now
+    tcp_timer.tcp_rearm_rto(sk)
+    tcp_set_state(sk, _S.ESTABLISHED)
+    if sk.sk_keepalive:
+        tcp_timer.tcp_reset_keepalive_timer(sk, sk.keepidle)
+    sk.sk_wake()
+
+
+def _crossed_syn(sk: TcpSock) -> None:
+    """Simultaneous open (RFC 9293, 3.5; MUST-10): answer the SYN with SYN,ACK, and wait in SYN-RECEIVED."""
+    tcp_set_state(sk, _S.SYN_RECEIVED)
+    head = sk.rtx_queue[0]
+    head.flags &= ~(ECE | CWR)
+    sk.retransmits = 0
+    sk.retrans_stamp = sk.net.now
+    tcp_transmit_skb(sk, head, tcp_synack_options(sk))
+    tcp_timer.tcp_reset_xmit_timer(sk, sk.rto)

@@ -1,0 +1,369 @@
+"""net/ipv4/tcp_ipv4.c and net/ipv6/tcp_ipv6.c: which socket a segment belongs to, connect, SYNs, RSTs, ICMP errors."""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+from typing import TYPE_CHECKING
+
+from conformance.stack import route, syncookies, tcp_fastopen
+from conformance.stack.errors import SocketError
+from conformance.stack.icmp_errors import icmp_err_convert
+from conformance.stack.in6 import on_wire
+from conformance.stack.inet_hashtables import inet_hash_connect, inet_put_port
+from conformance.stack.sock import Address, Sock
+from conformance.stack.tcp_minisocks import (
+    RequestSock,
+    TimeWaitSock,
+    inet_csk_reqsk_queue_drop,
+    inet_csk_reqsk_queue_hash_add,
+    inet_twsk_deschedule_put,
+    tcp_check_req,
+    tcp_create_openreq_child,
+    tcp_rtx_synack,
+    tcp_timewait_state_process,
+)  # fmt: skip
+from conformance.stack.tcp_options import tcp_parse_options
+from conformance.stack.tcp_output import tcp_send_segment, tcp_sync_mss
+from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, between
+from conformance.stack.tcp_states import TcpState, tcp_set_state
+from conformance.stack.uapi import AF_INET, AF_INET6
+from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Family, Icmp, Segment
+
+if TYPE_CHECKING:
+    from conformance.stack.net import Net
+
+__all__ = ["tcp_v4_connect", "tcp_v4_err", "tcp_v4_rcv", "tcp_v4_send_reset"]
+
+_PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
+"""RFC 1191, section 7: for routers that do not say how large."""
+_COOKIES_AFTER = 120_000_000_000
+
+
+# Connecting -------------------------------------------------------------------------------------------------------------
+
+
+def secure_tcp_seq(net: Net, saddr: bytes, daddr: bytes, sport: int, dport: int) -> int:
+    """RFC 6528: a clock of 4 µs (64 ns in Linux) plus a keyed hash of the connection's four numbers."""
+    message = saddr + daddr + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+    digest = int.from_bytes(blake2s(message, key=net.secret, digest_size=4, person=b"isn").digest(), "big")
+    return (digest + net.now // (64 if net.sysctl.linux else 4000)) & MASK
+
+
+def secure_tcp_ts_off(net: Net, saddr: bytes, daddr: bytes) -> int:
+    """RFC 7323, section 5.4: timestamps begin elsewhere for each pair of hosts."""
+    return int.from_bytes(blake2s(saddr + daddr, key=net.secret, digest_size=4, person=b"ts").digest(), "big")
+
+
+def tcp_v4_connect(sk: Sock, address: Address) -> None:
+    """Route, source address, port, ISN, SYN. EAFNOSUPPORT, ENETUNREACH, EADDRNOTAVAIL."""
+    assert isinstance(sk, TcpSock)
+    net = sk.net
+    daddr = _destination(sk, address)
+    dst = route.ip_route_output(net, daddr, sk.saddr)
+    if dst.kind in ("multicast", "broadcast"):  # RFC 9293, 3.9.1.1, RFC 1122, 4.2.3.10 (MUST-57)
+        raise SocketError("ENETUNREACH")
+    sk.saddr = sk.rcv_saddr = sk.saddr or dst.saddr
+    sk.daddr, sk.dport, sk.dst = dst.daddr, address.port, dst
+    had_port = bool(sk.num)
+    # The socket is in SYN-SENT before it has a port and before the SYN leaves, so that nothing that comes finds it half made.
+    tcp_set_state(sk, TcpState.SYN_SENT)
+    try:
+        inet_hash_connect(sk)
+    except SocketError:
+        tcp_set_state(sk, TcpState.CLOSED)
+        if not had_port and sk.num:
+            inet_put_port(sk)
+        sk.daddr, sk.dport, sk.dst = b"", 0, None
+        if not sk.addr_bound_by_user:
+            sk.saddr = sk.rcv_saddr = b""
+        raise
+    if not sk.write_seq:
+        sk.write_seq = secure_tcp_seq(net, sk.saddr, sk.daddr, sk.num, sk.dport)
+    sk.ts_offset = secure_tcp_ts_off(net, sk.saddr, sk.daddr)
+    from conformance.stack.tcp_write_queue import tcp_connect
+
+    tcp_connect(sk)
+
+
+def _destination(sk: TcpSock, address: Address) -> bytes:
+    """The address on the wire: a mapped one is IPv4's."""
+    if sk.sk_family == AF_INET:
+        if address.family != AF_INET:
+            raise SocketError("EAFNOSUPPORT")
+        return address.host
+    if address.family != AF_INET6:
+        raise SocketError("EAFNOSUPPORT")
+    daddr = on_wire(address.host)
+    if len(daddr) == 4 and sk.v6only:
+        raise SocketError("ENETUNREACH")
+    if sk.saddr and len(sk.saddr) != len(daddr):
+        raise SocketError("ENETUNREACH" if len(daddr) == 4 else "EINVAL")
+    return daddr
+
+
+# Segments ---------------------------------------------------------------------------------------------------------------
+
+
+def tcp_v4_rcv(net: Net, skb: Segment, host: bool) -> None:
+    """A segment for this host. One to a broadcast or multicast address is dropped (MUST-57), and one with a bad checksum (MUST-3)."""
+    if not host or not skb.checksum_ok:
+        net.count("InCsumErrors" if not skb.checksum_ok else "InErrs")
+        return
+    entry = net.hashinfo.established(skb.src, skb.sport, skb.dst, skb.dport)
+    if isinstance(entry, TcpSock):
+        tcp_v4_do_rcv(entry, skb)
+    elif isinstance(entry, RequestSock):
+        child = tcp_check_req(entry, skb)
+        if child is not None:
+            tcp_child_process(child, skb)
+    elif isinstance(entry, TimeWaitSock):
+        isn = tcp_timewait_state_process(entry, skb)
+        listener = net.hashinfo.listener(skb.dst, skb.dport, skb.src, skb.sport) if isn is not None else None
+        if isinstance(listener, TcpSock):
+            inet_twsk_deschedule_put(entry)
+            tcp_conn_request(listener, skb, tcp_parse_options(skb), isn)
+        elif isn is not None:
+            tcp_v4_send_reset(net, skb)
+    else:
+        listener = net.hashinfo.listener(skb.dst, skb.dport, skb.src, skb.sport)
+        if isinstance(listener, TcpSock):
+            tcp_v4_do_rcv(listener, skb)
+        else:
+            tcp_v4_send_reset(net, skb)  # RFC 9293, 3.10.7.1: in CLOSED
+
+
+def tcp_v4_do_rcv(sk: TcpSock, skb: Segment) -> None:
+    """To the function for the socket's state."""
+    from conformance.stack.tcp_input import tcp_rcv_established, tcp_rcv_state_process
+
+    if sk.sk_state is TcpState.ESTABLISHED:
+        tcp_rcv_established(sk, skb)
+    elif sk.sk_state is TcpState.LISTEN:
+        tcp_listen_state_process(sk, skb)
+    elif tcp_rcv_state_process(sk, skb):
+        tcp_v4_send_reset(sk.net, skb)
+
+
+def tcp_child_process(child: TcpSock, skb: Segment) -> None:
+    """The ACK that made a connection of a request goes to the connection, with what it carries."""
+    listener = child.listener
+    tcp_v4_do_rcv(child, skb)
+    if listener is not None:
+        listener.sk_wake()
+
+
+def tcp_v4_send_reset(net: Net, skb: Segment) -> None:
+    """Answer with a RST that the peer can believe (RFC 9293, 3.5.2), unless it is one itself."""
+    if skb.flags & RST:
+        return
+    ends = (skb.dst, skb.dport, skb.src, skb.sport)
+    if skb.flags & ACK:
+        tcp_send_segment(net, ends, skb.ack, 0, RST, 0)
+    else:
+        length = len(skb.payload) + (skb.flags & FIN) + (skb.flags >> 1 & 1)
+        tcp_send_segment(net, ends, 0, skb.seq + length, RST | ACK, 0)
+    net.count("OutRsts")
+
+
+# LISTEN -----------------------------------------------------------------------------------------------------------------
+
+
+def tcp_listen_state_process(sk: TcpSock, skb: Segment) -> None:
+    """RFC 9293, 3.10.7.2: RST ignored, ACK answered with RST, SYN taken."""
+    flags = skb.flags
+    if flags & RST:
+        return
+    if flags & ACK:
+        child = None if flags & SYN else tcp_v4_cookie_check(sk, skb)
+        if child is not None:
+            tcp_child_process(child, skb)
+        else:
+            tcp_v4_send_reset(sk.net, skb)
+    elif flags & SYN and not (flags & FIN and sk.net.sysctl.linux):  # Linux drops what can only be a scan
+        tcp_conn_request(sk, skb, tcp_parse_options(skb))
+
+
+def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: int | None = None) -> None:
+    """A SYN for a listener: a request, and a SYN,ACK. A listener without room drops it, or answers with a cookie (RFC 4987)."""
+    net, sysctl = sk.net, sk.net.sysctl
+    full = sk.requests >= min(sysctl.syn_backlog, max(sk.sk_max_ack_backlog, 1)) and isn is None
+    cookie = sysctl.syn_cookies == "always" or (full and sysctl.syn_cookies == "on")
+    if full:
+        net.overflowed = net.now
+        if not cookie:
+            net.count("ListenDrops")
+            return
+    if sk.acceptq_is_full:
+        net.count(("ListenOverflows", "ListenDrops"))
+        return
+    try:
+        req = RequestSock(sk, skb, options)
+    except SocketError:
+        return
+    asks_ecn = skb.flags & (ECE | CWR) == ECE | CWR
+    req.ecn_ok = asks_ecn and sysctl.ecn != "off"
+    req.ts_offset = secure_tcp_ts_off(net, req.saddr, req.daddr)
+    if cookie:
+        _send_cookie(req, skb, options)
+        return
+    req.iss = isn if isn is not None else secure_tcp_seq(net, req.saddr, req.daddr, req.num, req.dport)
+    take_data, req.cookie = tcp_fastopen.tcp_try_fastopen(sk, skb, options)
+    inet_csk_reqsk_queue_hash_add(req)
+    if take_data:
+        _fastopen_child(sk, req, skb)
+    else:
+        tcp_rtx_synack(req)
+
+
+def _send_cookie(req: RequestSock, skb: Segment, options: OptionsReceived) -> None:
+    """Nothing is kept of this SYN. Without timestamps its options are lost, but for the MSS."""
+    net = req.net
+    net.overflowed = net.now
+    req.iss = syncookies.cookie_init_sequence(net, skb, req.peer_mss)
+    if req.tstamp_ok:
+        value = syncookies.cookie_init_timestamp(req.time_stamp(), options, req.ecn_ok)
+        req.ts_offset = (req.ts_offset + value - req.time_stamp()) & MASK
+    else:
+        req.sack_ok = req.wscale_ok = req.ecn_ok = False
+        req.rcv_wscale = 0
+    tcp_rtx_synack(req)
+
+
+def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
+    """An ACK that no request knows: does it complete a handshake that a cookie stands for?"""
+    net = sk.net
+    if net.sysctl.syn_cookies == "off" or net.now - net.overflowed > _COOKIES_AFTER or sk.acceptq_is_full:
+        return None
+    mss = syncookies.cookie_v4_check(net, skb)
+    if mss is None:
+        return None
+    options = tcp_parse_options(skb)
+    offset = secure_tcp_ts_off(net, skb.dst, skb.src)
+    agreed = syncookies.cookie_options((options.tsecr - 0) & MASK) if options.tsval is not None else OptionsReceived()
+    agreed.mss, agreed.tsval = mss, options.tsval
+    try:
+        req = RequestSock(sk, skb, agreed)
+    except SocketError:
+        return None
+    req.irs, req.rcv_nxt, req.iss, req.ts_offset = (skb.seq - 1) & MASK, skb.seq, (skb.ack - 1) & MASK, offset
+    tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
+    child = tcp_create_openreq_child(sk, req)
+    from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
+
+    inet_csk_reqsk_queue_add(sk, child)
+    return child
+
+
+def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
+    """tcp_fastopen_create_child(): the connection is there before the handshake is complete, with the SYN's data."""
+    from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
+    from conformance.stack.tcp_data import tcp_data_queue
+    from conformance.stack.tcp_output import tcp_transmit_skb
+    from conformance.stack.tcp_sock import Skb
+    from conformance.stack.tcp_timer import tcp_reset_xmit_timer
+    from conformance.stack.tcp_write_queue import tcp_synack_options
+
+    req.timer.stop()
+    sk.requests -= 1
+    child = tcp_create_openreq_child(sk, req)
+    child.syn_data = True
+    syn_ack = Skb(req.iss, flags=SYN, sent=sk.net.now, first_sent=sk.net.now)
+    child.rtx_queue.append(syn_ack)
+    tcp_data_queue(child, skb)
+    tcp_transmit_skb(child, syn_ack, tcp_synack_options(child))
+    tcp_reset_xmit_timer(child, child.rto)
+    inet_csk_reqsk_queue_add(sk, child)
+    sk.sk_wake()
+
+
+# ICMP -------------------------------------------------------------------------------------------------------------------
+
+
+def tcp_v4_err(net: Net, message: Icmp) -> None:
+    """An ICMP error for a segment that we sent (RFC 9293, 3.9.2.2). One whose sequence number is not under way may be forged (RFC 5927)."""
+    quote = message.quote
+    if quote is None:
+        return
+    entry = net.hashinfo.established(quote.dst, quote.dport, quote.src, quote.sport)
+    if isinstance(entry, RequestSock):
+        fatal = _is_hard(message) and quote.seq == entry.iss
+        if fatal:
+            inet_csk_reqsk_queue_drop(entry)
+        return
+    if not isinstance(entry, TcpSock) or entry.sk_state in (TcpState.CLOSED, TcpState.LISTEN, TcpState.TIME_WAIT):
+        return
+    sk = entry
+    if not between(quote.seq, sk.snd_una, sk.snd_nxt):
+        net.count("OutOfWindowIcmps")
+        return
+    if _is_too_big(message) and net.sysctl.pmtu_discovery and sk.pmtudisc != 0:
+        tcp_v4_mtu_reduced(sk, message.mtu)
+        return
+    if message.family is Family.IPV4 and message.type in (4, 5):
+        return  # RFC 9293, MUST-55: source quench is discarded
+    _unreachable(sk, message)
+
+
+def _is_too_big(message: Icmp) -> bool:
+    """Fragmentation needed, packet too big."""
+    return (message.family, message.type) == (Family.IPV6, 2) or (message.family, message.type, message.code) == (Family.IPV4, 3, 4)
+
+
+def _is_hard(message: Icmp) -> bool:
+    """RFC 9293, 3.9.2.2: protocol and port unreachable, and what needs a fragmentation that is not done."""
+    if message.family is Family.IPV4:
+        return message.type == 3 and message.code in (2, 3, 4)
+    return message.type == 1 and message.code in (1, 4)
+
+
+def _unreachable(sk: TcpSock, message: Icmp) -> None:
+    from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
+
+    found = icmp_err_convert(message)
+    if found is None:
+        return
+    error = found[0]
+    opening = sk.sk_state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
+    ends = opening if sk.net.sysctl.linux else _is_hard(message)  # Linux: see cases/expectations/linux.yaml, icmp/
+    if ends:
+        sk.sk_err = error
+        tcp_write_queue_purge(sk)
+        tcp_done(sk)
+    else:
+        sk.sk_err_soft = error
+        if sk.recverr:
+            sk.sk_error_report(error)
+
+
+def tcp_v4_mtu_reduced(sk: TcpSock, mtu: int) -> None:
+    """The path takes less than was thought: remember that, and send smaller what did not fit (RFC 1191, section 6; RFC 8201)."""
+    net = sk.net
+    known = route.dst_mtu(net, sk.daddr)
+    if not mtu and len(sk.daddr) == 4:
+        mtu = next((plateau for plateau in _PLATEAUS if plateau < known), 68)
+    route.update_pmtu(net, sk.daddr, mtu)
+    now = route.dst_mtu(net, sk.daddr)
+    if now < sk.pmtu:
+        tcp_sync_mss(sk, now)
+        tcp_simple_retransmit(sk)
+
+
+def tcp_simple_retransmit(sk: TcpSock) -> None:
+    """Send again what was too long, without a word to congestion control (RFC 1191, section 6.5)."""
+    from conformance.stack.tcp_output import tcp_current_mss
+    from conformance.stack.tcp_write_queue import tcp_retransmit_skb
+
+    mss = tcp_current_mss(sk)
+    lost = [skb for skb in sk.rtx_queue if len(skb.data) > mss and not skb.sacked]
+    if not lost:
+        return
+    if sk.ca_state not in (CaState.RECOVERY, CaState.LOSS):
+        sk.high_seq = sk.snd_nxt
+        sk.ca_state = CaState.LOSS
+        sk.snd_ssthresh = max(sk.snd_cwnd, 2)
+    for skb in lost:
+        skb.lost, skb.in_retrans = True, False
+    tcp_retransmit_skb(sk, lost[0])
+    from conformance.stack.tcp_write_queue import tcp_xmit_retransmit_queue
+
+    tcp_xmit_retransmit_queue(sk)

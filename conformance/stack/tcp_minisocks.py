@@ -1,0 +1,372 @@
+"""net/ipv4/tcp_minisocks.c: the small sockets that stand for a connection before it is one and after it was one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.stack import route
+from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
+from conformance.stack.inet_hashtables import inet_put_port
+from conformance.stack.sock import Sock
+from conformance.stack.sysctl import MS, SECOND
+from conformance.stack.tcp_options import tcp_parse_options
+from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment, tcp_sync_mss
+from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
+from conformance.stack.tcp_states import TcpState, tcp_adopt_state, tcp_set_state
+from conformance.wire.segment import ACK, ECE, FIN, RST, SYN, Segment
+
+if TYPE_CHECKING:
+    from conformance.stack.net import Net
+    from conformance.stack.sock import ConnectionSock
+
+__all__ = [
+    "RequestSock", "TimeWaitSock", "inet_twsk_deschedule_put", "reqsk_drop", "tcp_check_req", "tcp_create_openreq_child", "tcp_time_wait",
+    "tcp_timewait_state_process", "tcp_twsk_forget", "tcp_twsk_unique",
+]  # fmt: skip
+
+_2MSL, _2MSL_LINUX = 240 * SECOND, 60 * SECOND
+"""RFC 9293, section 3.4.2: an MSL of two minutes; Linux: TCP_TIMEWAIT_LEN."""
+_INHERITED = (
+    "sk_rcvbuf", "sk_sndbuf", "rcvbuf_locked", "sndbuf_locked", "sk_keepalive", "oobinline", "linger", "sk_rcvtimeo", "sk_sndtimeo",
+    "ttl", "tos", "v6only", "recverr", "pmtudisc", "sk_reuse", "sk_reuseport", "user_mss", "nodelay", "cork", "user_timeout", "linger2",
+    "keepidle", "keepintvl", "keepcnt", "notsent_lowat", "congestion", "inq", "window_clamp", "quickack",
+)  # fmt: skip
+"""What an accepted socket has from its listener (sk_clone_lock)."""
+
+
+class RequestSock:
+    """``struct tcp_request_sock``: a connection in SYN-RECEIVED that came to a listener. Addresses are our own and the peer's."""
+
+    def __init__(self, listener: TcpSock, skb: Segment, options: OptionsReceived) -> None:
+        net, sysctl = listener.net, listener.net.sysctl
+        self.net, self.listener = net, listener
+        self.saddr, self.num, self.daddr, self.dport = skb.dst, skb.dport, skb.src, skb.sport
+        self.sk_state = TcpState.LISTEN
+        self.irs, self.iss = skb.seq, 0
+        self.rcv_nxt = (skb.seq + 1) & MASK
+        self.peer_mss = options.mss or DEFAULT_MSS[len(skb.src)]
+        self.tstamp_ok = sysctl.timestamps and options.tsval is not None
+        self.sack_ok = sysctl.sack and options.sack_ok
+        self.wscale_ok = sysctl.window_scaling and options.wscale is not None
+        self.snd_wscale = options.wscale or 0 if self.wscale_ok else 0
+        self.ecn_ok = False
+        self.ts_recent = options.tsval
+        self.ts_offset = 0
+        self.snd_wnd = skb.window
+        device_mtu = route.ip_route_output(net, self.daddr, self.saddr).device.mtu
+        advmss = device_mtu - (40 if len(skb.src) == 4 else 60)
+        self.advmss = min(advmss, listener.user_mss) if listener.user_mss else advmss
+        self.rcv_wnd, shift = _initial_window(listener, self.advmss)
+        self.rcv_wscale = shift if self.wscale_ok else 0
+        self.timer = net.timer(lambda: _reqsk_timer_handler(self))
+        self.retrans = 0
+        self.sent = net.now
+        self.last_oow_ack = -(10**18)
+        self.acked = False
+        """The handshake's last ACK came, but there was no room for the connection, or it waits for data (TCP_DEFER_ACCEPT)."""
+        self.cookie: bytes | None = None
+        """To send (TCP Fast Open)."""
+
+    def time_stamp(self) -> int:
+        """TSval."""
+        return (self.net.now // MS + self.ts_offset) & MASK
+
+
+def _initial_window(listener: TcpSock, advmss: int) -> tuple[int, int]:
+    before_it, listener.advmss = listener.advmss, advmss
+    try:
+        return tcp_select_initial_window(listener)
+    finally:
+        listener.advmss = before_it
+
+
+def tcp_rtx_synack(req: RequestSock) -> None:
+    """Send the SYN,ACK, for the first time or again."""
+    stamps = (req.time_stamp(), req.ts_recent or 0) if req.tstamp_ok else None
+    options = tcp_options_bytes(
+        mss=req.advmss, sack_ok=req.sack_ok, stamps=stamps, wscale=req.rcv_wscale if req.wscale_ok else None, cookie=req.cookie
+    )
+    flags = SYN | ACK | (ECE if req.ecn_ok and not req.retrans else 0)
+    window = min(req.rcv_wnd, MAX_WINDOW)
+    tcp_send_segment(
+        req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
+        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl,
+    )  # fmt: skip
+
+
+def inet_csk_reqsk_queue_hash_add(req: RequestSock) -> None:
+    """From now on the segments of this connection find the request."""
+    req.net.hashinfo.insert(req)
+    req.listener.requests += 1
+    tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
+    req.timer.reset(req.net.now + TIMEOUT_INIT)
+
+
+def inet_csk_reqsk_queue_drop(req: RequestSock) -> None:
+    """The request is no more; its listener goes on listening (RFC 9293, 3.10.7.4: "return to the LISTEN state")."""
+    req.timer.stop()
+    req.net.hashinfo.remove(req)
+    req.listener.requests -= 1
+    tcp_set_state(req, TcpState.LISTEN)  # type: ignore[arg-type]
+
+
+def reqsk_drop(listener: ConnectionSock) -> None:
+    """All requests of a listener that is closed."""
+    for entry in listener.net.hashinfo.entries():
+        if isinstance(entry, RequestSock) and entry.listener is listener:
+            inet_csk_reqsk_queue_drop(entry)
+
+
+def _reqsk_timer_handler(req: RequestSock) -> None:
+    """No ACK has come: send the SYN,ACK again, or give up (RFC 9293, 3.8.3)."""
+    listener = req.listener
+    most = listener.syn_count or req.net.sysctl.synack_retries
+    if req.retrans >= most:
+        inet_csk_reqsk_queue_drop(req)
+        return
+    deferred = req.acked and listener.defer_accept and req.net.now - req.sent < listener.defer_accept
+    req.retrans += 1
+    if not deferred:
+        tcp_rtx_synack(req)
+    req.timer.reset(req.net.now + min(TIMEOUT_INIT << req.retrans, req.net.sysctl.rto_max))
+
+
+# SYN-RECEIVED -------------------------------------------------------------------------------------------------------------
+
+
+def tcp_in_window(seq: int, end: int, low: int, high: int) -> bool:
+    """Does a segment begin or end between ``low`` and ``high`` (net/ipv4/tcp_minisocks.c)?"""
+    if seq == low:
+        return True
+    if after(end, low) and before(seq, high):
+        return True
+    return seq == high and seq == end
+
+
+def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
+    """A segment for a request (RFC 9293, 3.10.7.4, SYN-RECEIVED): the connection if it is one now, else None; answers leave from here."""
+    from conformance.stack.tcp_ipv4 import tcp_v4_send_reset
+
+    options, flags = tcp_parse_options(skb), skb.flags
+    length = len(skb.payload) + (flags & FIN) + (flags >> 1 & 1)
+    paws = (
+        req.tstamp_ok
+        and options.tsval is not None
+        and req.ts_recent is not None
+        and before(options.tsval, req.ts_recent)
+        and not flags & RST
+    )
+    if skb.seq == req.irs and flags & (SYN | RST | ACK) == SYN and not paws:
+        if not _oow_rate_limited(req):  # the same SYN again: our answer was lost
+            tcp_rtx_synack(req)
+        return None
+    if flags & ACK and not flags & RST and skb.ack != (req.iss + 1) & MASK:
+        tcp_v4_send_reset(req.net, skb)
+        return None
+    if paws or not tcp_in_window(skb.seq, (skb.seq + length) & MASK, req.rcv_nxt, (req.rcv_nxt + req.rcv_wnd) & MASK):
+        if not flags & RST and not _oow_rate_limited(req):
+            _reqsk_send_ack(req)
+        return None
+    if flags & RST:
+        if skb.seq == req.rcv_nxt:
+            inet_csk_reqsk_queue_drop(req)
+        elif not _oow_rate_limited(req):
+            _reqsk_send_ack(req)  # RFC 5961, section 3.2
+        return None
+    if flags & SYN:  # the peer has begun anew: back to LISTEN (RFC 9293, 3.10.7.4, fourth); Linux says so with a RST
+        if req.net.sysctl.linux:
+            tcp_v4_send_reset(req.net, skb)
+        inet_csk_reqsk_queue_drop(req)
+        return None
+    if not flags & ACK:
+        return None
+    return _accept(req, skb, options)
+
+
+def _accept(req: RequestSock, skb: Segment, options: OptionsReceived) -> TcpSock | None:
+    """The handshake is complete. TCP_DEFER_ACCEPT waits for data; a full queue has no place for it yet."""
+    from conformance.stack.tcp_ipv4 import tcp_v4_send_reset
+
+    listener = req.listener
+    if listener.defer_accept and not skb.payload and not skb.flags & FIN and req.net.now - req.sent < listener.defer_accept:
+        req.acked = True
+        return None
+    if listener.acceptq_is_full:
+        req.net.count(("ListenOverflows", "ListenDrops"))
+        req.acked = True
+        if req.net.sysctl.abort_on_overflow:
+            tcp_v4_send_reset(req.net, skb)
+            inet_csk_reqsk_queue_drop(req)
+        return None
+    if options.tsval is not None and req.tstamp_ok:
+        req.ts_recent = options.tsval
+    req.timer.stop()
+    listener.requests -= 1
+    child = tcp_create_openreq_child(listener, req)
+    if not req.retrans:
+        from conformance.stack.tcp_ack import tcp_ack_update_rtt
+
+        tcp_ack_update_rtt(child, req.net.now - req.sent)
+    inet_csk_reqsk_queue_add(listener, child)
+    return child
+
+
+def _reqsk_send_ack(req: RequestSock) -> None:
+    """tcp_v4_reqsk_send_ack()."""
+    options = b""
+    if req.tstamp_ok:
+        options = tcp_options_bytes(stamps=(req.time_stamp(), req.ts_recent or 0))
+    window = req.rcv_wnd >> req.rcv_wscale
+    tcp_send_segment(req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss + 1, req.rcv_nxt, ACK, window, options)
+
+
+def _oow_rate_limited(entry: RequestSock | TimeWaitSock) -> bool:
+    """tcp_oow_rate_limited(): Linux answers such segments now and then only."""
+    if entry.net.sysctl.linux and 0 <= entry.net.now - entry.last_oow_ack < entry.net.sysctl.invalid_ratelimit:
+        return True
+    entry.last_oow_ack = entry.net.now
+    return False
+
+
+def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
+    """The connection that a request has become, in SYN-RECEIVED until the ACK is processed."""
+    net = listener.net
+    sk = TcpSock(net, listener.sk_family, listener.sk_type, listener.sk_protocol, listener.sk_prot)
+    for name in _INHERITED:
+        setattr(sk, name, getattr(listener, name))
+    sk.saddr = sk.rcv_saddr = req.saddr
+    sk.num, sk.daddr, sk.dport = req.num, req.daddr, req.dport
+    sk.dst = route.ip_route_output(net, req.daddr, req.saddr)
+    sk.irs, sk.iss = req.irs, req.iss
+    sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = req.rcv_nxt
+    sk.snd_una = req.iss
+    sk.snd_nxt = sk.write_seq = sk.pushed_seq = sk.snd_sml = (req.iss + 1) & MASK
+    sk.rcv_wnd, sk.rcv_wscale = req.rcv_wnd, req.rcv_wscale
+    sk.rcv_ssthresh = req.rcv_wnd
+    sk.snd_wnd = sk.max_window = req.snd_wnd
+    sk.snd_wl1, sk.snd_wl2 = req.irs, req.iss
+    sk.tstamp_ok, sk.sack_ok, sk.wscale_ok, sk.ecn_ok = req.tstamp_ok, req.sack_ok, req.wscale_ok, req.ecn_ok
+    sk.snd_wscale, sk.ts_offset = req.snd_wscale, req.ts_offset
+    if req.tstamp_ok:
+        sk.ts_recent, sk.ts_recent_stamp = req.ts_recent, net.now
+    sk.advmss = req.advmss
+    sk.mss_clamp = min(req.peer_mss, listener.user_mss) if listener.user_mss else req.peer_mss
+    tcp_sync_mss(sk, route.dst_mtu(net, sk.daddr))
+    sk.rcv_mss = min(sk.mss_cache, DEFAULT_MSS[len(sk.daddr)])
+    sk.total_retrans = req.retrans
+    tcp_adopt_state(sk, req)
+    net.hashinfo.insert(sk)
+    return sk
+
+
+# TIME-WAIT ----------------------------------------------------------------------------------------------------------------
+
+
+class TimeWaitSock:
+    """``struct tcp_timewait_sock``: what is remembered of a connection for twice the maximum segment lifetime."""
+
+    def __init__(self, sk: TcpSock) -> None:
+        self.net, self.sk = sk.net, sk
+        self.saddr, self.num, self.daddr, self.dport = sk.saddr, sk.num, sk.daddr, sk.dport
+        self.rcv_saddr, self.sk_family, self.sk_reuse, self.sk_reuseport = sk.rcv_saddr, sk.sk_family, sk.sk_reuse, sk.sk_reuseport
+        self.v6only = sk.v6only
+        self.sk_state = TcpState.TIME_WAIT
+        self.rcv_nxt, self.snd_nxt = sk.rcv_nxt, sk.snd_nxt
+        self.rcv_wnd, self.rcv_wscale = sk.receive_window, sk.rcv_wscale
+        self.tstamp_ok, self.ts_recent, self.ts_recent_stamp, self.ts_offset = sk.tstamp_ok, sk.ts_recent, sk.ts_recent_stamp, sk.ts_offset
+        self.last_oow_ack = -(10**18)
+        self.ttl, self.tos = sk.ttl, sk.tos
+        self.timer = self.net.timer(lambda: inet_twsk_deschedule_put(self))
+
+
+def _length(net: Net) -> int:
+    return _2MSL_LINUX if net.sysctl.linux else _2MSL
+
+
+def tcp_time_wait(sk: TcpSock) -> None:
+    """Both sides have closed: the connection is over for its owner, and the port stays taken for a while (RFC 9293, 3.6.1; MUST-13)."""
+    from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
+    from conformance.stack.tcp_timer import tcp_clear_xmit_timers
+
+    net = sk.net
+    waiting = sum(isinstance(entry, TimeWaitSock) for entry in net.hashinfo.entries()) if net.sysctl.max_tw_buckets < 4096 else 0
+    tcp_clear_xmit_timers(sk)
+    if waiting >= net.sysctl.max_tw_buckets:
+        net.count("TCPTimeWaitOverflow")
+        tcp_done(sk)
+        return
+    tcp_set_state(sk, TcpState.TIME_WAIT)
+    tcp_write_queue_purge(sk)
+    sk.sk_shutdown = 3
+    tw = TimeWaitSock(sk)
+    net.hashinfo.insert(tw)
+    tw.timer.reset(net.now + _length(net))
+    sk.sk_wake()
+
+
+def inet_twsk_deschedule_put(tw: TimeWaitSock) -> None:
+    """TIME-WAIT is over."""
+    tw.timer.stop()
+    tw.net.hashinfo.remove(tw)
+    sk = tw.sk
+    if sk.sk_state is TcpState.TIME_WAIT:
+        tcp_set_state(sk, TcpState.CLOSED)
+        if sk.num and (sk.sk_dead or not sk.bound_by_user):
+            inet_put_port(sk)
+
+
+def tcp_twsk_forget(sk: TcpSock) -> None:
+    """The caller wants its socket back (connect to AF_UNSPEC); what waits goes on waiting."""
+    tcp_set_state(sk, TcpState.CLOSED)
+
+
+def tcp_twsk_unique(sk: Sock, tw: TimeWaitSock) -> bool:
+    """May a new connection take over (RFC 6191, section 2)? Only if timestamps tell its segments from old ones, and the settings let it."""
+    if not tw.net.sysctl.tw_reuse or not tw.tstamp_ok or tw.net.now - tw.ts_recent_stamp <= SECOND:
+        return False
+    if isinstance(sk, TcpSock):
+        sk.write_seq = (tw.snd_nxt + 65535 + 2) & MASK
+        sk.ts_recent, sk.ts_recent_stamp = tw.ts_recent, tw.ts_recent_stamp
+    return True
+
+
+def tcp_timewait_state_process(tw: TimeWaitSock, skb: Segment) -> int | None:
+    """A segment in TIME-WAIT. Returns the ISN for a new connection if it is a SYN that may open one (RFC 6191), else None."""
+    options, flags, seq = tcp_parse_options(skb), skb.flags, skb.seq
+    length = len(skb.payload) + (flags & FIN) + (flags >> 1 & 1)
+    seen = tw.tstamp_ok and options.tsval is not None and tw.ts_recent is not None
+    paws = bool(seen) and before(options.tsval or 0, tw.ts_recent or 0)
+    if flags & RST:
+        _rst_in_time_wait(tw, skb, paws)
+        return None
+    if seq == tw.rcv_nxt and not length and not paws and not flags & SYN:
+        return None  # an acceptable ACK that says nothing new
+    if flags & (SYN | ACK) == SYN and not paws:
+        newer = bool(seen) and before(tw.ts_recent or 0, options.tsval or 0)
+        if after(seq, tw.rcv_nxt) or newer:
+            return (tw.snd_nxt + 65535 + 2) & MASK or 1
+    if (flags & ACK or paws) and (flags & FIN or tw.net.sysctl.linux):
+        tw.timer.reset(tw.net.now + _length(tw.net))
+    if not _oow_rate_limited(tw):
+        tcp_timewait_send_ack(tw)
+    return None
+
+
+def _rst_in_time_wait(tw: TimeWaitSock, skb: Segment, paws: bool) -> None:
+    """RFC 5961 holds here too; RFC 1337 asks not to obey at all. Linux challenges nothing in TIME-WAIT."""
+    if tw.net.sysctl.rfc1337 or paws:
+        return
+    if skb.seq == tw.rcv_nxt:
+        inet_twsk_deschedule_put(tw)
+    elif not tw.net.sysctl.linux and (skb.seq - tw.rcv_nxt) & MASK < max(tw.rcv_wnd, 1):
+        tcp_timewait_send_ack(tw)
+
+
+def tcp_timewait_send_ack(tw: TimeWaitSock) -> None:
+    """tcp_v4_timewait_ack()."""
+    stamp = (tw.net.now // MS + tw.ts_offset) & MASK
+    options = tcp_options_bytes(stamps=(stamp, tw.ts_recent or 0)) if tw.tstamp_ok else b""
+    window = tw.rcv_wnd >> tw.rcv_wscale
+    tcp_send_segment(
+        tw.net, (tw.saddr, tw.num, tw.daddr, tw.dport), tw.snd_nxt, tw.rcv_nxt, ACK, window, options, tos=tw.tos & 0xFC, ttl=tw.ttl
+    )
