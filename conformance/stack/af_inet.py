@@ -45,10 +45,10 @@ _IPPROTO_MAX = 263
 
 def inetsw() -> list[InetProtosw]:
     """Type and protocol to operations, for IPv4; protocol 0 is whatever is asked for."""
-    from conformance.stack import ping, raw, tcp, udp  # they need this module
+    from conformance.stack import ping, raw, tcp_ipv4, udp  # they need this module
 
     return [
-        InetProtosw(SOCK_STREAM, IPPROTO_TCP, tcp.tcp_prot, inet_stream_ops),
+        InetProtosw(SOCK_STREAM, IPPROTO_TCP, tcp_ipv4.tcp_prot, inet_stream_ops),
         InetProtosw(SOCK_DGRAM, IPPROTO_UDP, udp.udp_prot, inet_dgram_ops),
         InetProtosw(SOCK_DGRAM, IPPROTO_ICMP, ping.ping_prot, inet_sockraw_ops),
         InetProtosw(SOCK_RAW, IPPROTO_IP, raw.raw_prot, inet_sockraw_ops),
@@ -57,10 +57,10 @@ def inetsw() -> list[InetProtosw]:
 
 def inetsw6() -> list[InetProtosw]:
     """The same for IPv6."""
-    from conformance.stack import ping, raw, tcp, udp  # they need this module
+    from conformance.stack import ping, raw, tcp_ipv4, udp  # they need this module
 
     return [
-        InetProtosw(SOCK_STREAM, IPPROTO_TCP, tcp.tcpv6_prot, inet6_stream_ops),
+        InetProtosw(SOCK_STREAM, IPPROTO_TCP, tcp_ipv4.tcpv6_prot, inet6_stream_ops),
         InetProtosw(SOCK_DGRAM, IPPROTO_UDP, udp.udpv6_prot, inet6_dgram_ops),
         InetProtosw(SOCK_DGRAM, IPPROTO_ICMPV6, ping.pingv6_prot, inet6_sockraw_ops),
         InetProtosw(SOCK_RAW, IPPROTO_IP, raw.rawv6_prot, inet6_sockraw_ops),

@@ -62,7 +62,7 @@ class Sysctl:
     slow_start_after_idle: bool = True
     tlp: bool = False
     rack: bool = False
-    autocork: bool = True
+    autocork: bool = False
     icmp_ratelimit: bool = False
 
     @property

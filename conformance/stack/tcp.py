@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.stack import tcp_ipv4, tcp_minisocks, tcp_sockopt
-from conformance.stack.inet_connection_sock import inet_csk_accept, inet_csk_get_port, inet_csk_listen_stop
-from conformance.stack.inet_hashtables import inet_hash, inet_put_port, inet_unhash
-from conformance.stack.proto import InetProto
+from conformance.stack import tcp_minisocks
+from conformance.stack.inet_connection_sock import inet_csk_listen_stop
+from conformance.stack.inet_hashtables import inet_put_port
 from conformance.stack.sock import Shutdown, Sock, sk_wait
 from conformance.stack.sock_core import sock_orphan
 from conformance.stack.tasks import Call
 from conformance.stack.tcp_output import tcp_send_active_reset
-from conformance.stack.tcp_recv import tcp_recvmsg
-from conformance.stack.tcp_send import sk_stream_is_writeable, tcp_sendmsg
+from conformance.stack.tcp_send import sk_stream_is_writeable
 from conformance.stack.tcp_sock import TcpSock
 from conformance.stack.tcp_sockopt import tcp_get_info
 from conformance.stack.tcp_states import TcpState, tcp_set_state
@@ -25,10 +23,11 @@ __all__ = [
     "tcp_disconnect",
     "tcp_done",
     "tcp_get_info",
+    "tcp_init_sock",
     "tcp_poll",
-    "tcp_prot",
+    "tcp_set_keepalive",
+    "tcp_shutdown",
     "tcp_write_queue_purge",
-    "tcpv6_prot",
 ]
 
 _S = TcpState
@@ -200,6 +199,8 @@ def tcp_poll(sk: Sock) -> int:
             mask |= POLLIN
         if sk.sk_shutdown & Shutdown.SEND or sk_stream_is_writeable(sk):
             mask |= POLLOUT
+        else:
+            sk.nospace = True
         if sk.urg_data is not None and sk.urg_data >= 0:
             mask |= POLLPRI
     elif state is _S.SYN_SENT and sk.defer_connect:
@@ -217,8 +218,8 @@ def _readable(sk: TcpSock) -> bool:
     return there >= sk.options.get("SO_RCVLOWAT", 1)
 
 
-def _keepalive(sk: Sock, on: bool) -> None:
-    """tcp_set_keepalive()."""
+def tcp_set_keepalive(sk: Sock, on: bool) -> None:
+    """SO_KEEPALIVE is switched: the timer with it."""
     assert isinstance(sk, TcpSock)
     if sk.sk_state in (_S.CLOSED, _S.LISTEN):
         return
@@ -226,20 +227,3 @@ def _keepalive(sk: Sock, on: bool) -> None:
         tcp_reset_keepalive_timer(sk, sk.keepidle)
     elif not on:
         sk.keepalive_timer.stop()
-
-
-class TcpProto(InetProto):
-    """``struct proto`` with what SO_KEEPALIVE asks for."""
-
-    keepalive = staticmethod(_keepalive)
-
-
-def _prot(name: str) -> TcpProto:
-    return TcpProto(
-        name=name, obj=TcpSock, init=tcp_init_sock, close=tcp_close, connect=tcp_ipv4.tcp_v4_connect, disconnect=tcp_disconnect,
-        accept=inet_csk_accept, shutdown=tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
-        sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
-    )  # fmt: skip
-
-
-tcp_prot, tcpv6_prot = _prot("TCP"), _prot("TCPv6")

@@ -173,14 +173,15 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
     moved = _update_window(sk, skb)
     acked = 0
     if advanced:
+        again = sk.retrans_stamp
         sk.retransmits = 0
         sk.retrans_stamp = 0
         sk.snd_una = ack
         if sk.snd_up is not None and not before(ack, sk.snd_up):
             sk.snd_up = None
         acked = _clean_rtx_queue(sk, options)
-        if sk.rtx_queue and any(sent.retrans for sent in sk.rtx_queue):
-            sk.retrans_stamp = next(sent.first_sent for sent in sk.rtx_queue if sent.retrans)
+        if again and sk.rtx_queue:
+            sk.retrans_stamp = next((sent.first_sent for sent in sk.rtx_queue if sent.retrans), 0)
     _congestion(sk, skb, options, advanced, acked, prior_flight, quiet=moved and prior_window != sk.snd_wnd)
     if not sk.rtx_queue:
         _ack_probe(sk)

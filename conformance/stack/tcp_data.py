@@ -9,7 +9,10 @@ from conformance.stack.tcp_sock import MASK, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.wire.segment import CWR, FIN, URG, Segment
 
-__all__ = ["tcp_ack_snd_check", "tcp_data_queue", "tcp_ecn_check_ce", "tcp_enter_quickack", "tcp_event_data_recv", "tcp_fin", "tcp_urg"]
+__all__ = [
+    "tcp_ack_snd_check", "tcp_data_queue", "tcp_ecn_check_ce", "tcp_enter_quickack", "tcp_event_data_recv", "tcp_fin", "tcp_queue_rcv",
+    "tcp_urg",
+]  # fmt: skip
 
 _QUICK_ACKS = 16
 _OFO_BLOCK = 512
@@ -31,7 +34,8 @@ def tcp_event_data_recv(sk: TcpSock, length: int) -> None:
     sk.ack_pending = True
     if length >= sk.rcv_mss:
         sk.rcv_mss = min(length, max(sk.advmss, sk.rcv_mss))
-    sk.rcv_ssthresh = max(sk.rcv_ssthresh, min(sk.rcv_ssthresh + 2 * sk.advmss, tcp_win_from_space(sk)))
+    if sk.rcv_ssthresh < (space := tcp_win_from_space(sk)):
+        sk.rcv_ssthresh = min(sk.rcv_ssthresh + 2 * sk.advmss, space)
     if not sk.lrcvtime:
         tcp_enter_quickack(sk)
     sk.lrcvtime = sk.net.now
@@ -107,11 +111,17 @@ def _duplicate(sk: TcpSock, seq: int, end: int) -> None:
     tcp_send_ack(sk)
 
 
-def _queue_in_order(sk: TcpSock, data: bytes, fin: bool) -> None:
+def tcp_queue_rcv(sk: TcpSock, data: bytes) -> None:
+    """Data in order, for the caller."""
     sk.receive_queue += data
     sk.rcv_nxt = (sk.rcv_nxt + len(data)) & MASK
+    tcp_event_data_recv(sk, len(data))
+    sk.sk_wake()
+
+
+def _queue_in_order(sk: TcpSock, data: bytes, fin: bool) -> None:
     if data:
-        tcp_event_data_recv(sk, len(data))
+        tcp_queue_rcv(sk, data)
     if sk.ofo_queue and not fin:
         fin = _take_from_ofo(sk)
     if fin:

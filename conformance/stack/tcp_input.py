@@ -7,14 +7,15 @@ from conformance.stack.sock import Shutdown
 from conformance.stack.sysctl import SECOND
 from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
 from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_rtt_sample, tcp_send_challenge_ack
-from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_urg
+from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_queue_rcv, tcp_urg
 from conformance.stack.tcp_minisocks import tcp_time_wait
 from conformance.stack.tcp_options import tcp_parse_options
 from conformance.stack.tcp_output import tcp_default_mss, tcp_send_ack, tcp_sync_mss, tcp_transmit_skb
+from conformance.stack.tcp_send import tcp_check_space
 from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.stack.tcp_write_queue import tcp_push_pending_frames, tcp_synack_options
-from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
+from conformance.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, Segment
 
 __all__ = ["tcp_data_snd_check", "tcp_finish_connect", "tcp_rcv_established", "tcp_rcv_state_process", "tcp_reset"]
 
@@ -155,6 +156,15 @@ def tcp_reset(sk: TcpSock) -> None:
 def tcp_rcv_established(sk: TcpSock, skb: Segment) -> None:
     """The common case. Data in order that says nothing else takes a short way (header prediction)."""
     options = tcp_parse_options(skb)
+    if skb.payload and _predicted(sk, skb, options):
+        sk.rcv_tstamp = sk.net.now
+        sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
+        sk.probes_out = 0
+        tcp_queue_rcv(sk, skb.payload)
+        if sk.write_queue:
+            tcp_push_pending_frames(sk)
+        tcp_ack_snd_check(sk)
+        return
     if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
         return
     tcp_replace_ts_recent(sk, skb, options)
@@ -163,6 +173,29 @@ def tcp_rcv_established(sk: TcpSock, skb: Segment) -> None:
             tcp_send_challenge_ack(sk)
         return
     _step6(sk, skb)
+
+
+def _predicted(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
+    """Is it data in order, that fits, and acknowledges nothing new with the same window? Most of a transfer's segments are (pred_flags)."""
+    if (
+        skb.seq != sk.rcv_nxt
+        or skb.ack != sk.snd_una
+        or skb.flags & ~PSH != ACK
+        or sk.ofo_queue
+        or sk.urg_seq is not None
+        or skb.window << sk.snd_wscale != sk.snd_wnd
+        or len(skb.payload) > sk.receive_window
+        or options.sacks
+        or skb.tos & 3 == 3
+        or sk.sk_err_soft
+    ):
+        return False
+    if not sk.tstamp_ok:
+        return True
+    if options.tsval is None or sk.ts_recent is None or before(options.tsval, sk.ts_recent):
+        return False
+    tcp_replace_ts_recent(sk, skb, options)
+    return True
 
 
 def _step6(sk: TcpSock, skb: Segment) -> None:
@@ -175,8 +208,9 @@ def _step6(sk: TcpSock, skb: Segment) -> None:
 
 def tcp_data_snd_check(sk: TcpSock) -> None:
     """The window or the congestion window may have opened, and the caller may have room to write."""
-    tcp_push_pending_frames(sk)
-    sk.sk_wake()
+    if sk.write_queue:
+        tcp_push_pending_frames(sk)
+    tcp_check_space(sk)
 
 
 # The other states -------------------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from __future__ import annotations
 from hashlib import blake2s
 from typing import TYPE_CHECKING
 
-from conformance.stack import route, syncookies, tcp_fastopen
+from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt
 from conformance.stack.errors import SocketError
 from conformance.stack.icmp_errors import icmp_err_convert
 from conformance.stack.in6 import on_wire
-from conformance.stack.inet_hashtables import inet_hash_connect, inet_put_port
+from conformance.stack.inet_connection_sock import inet_csk_accept, inet_csk_get_port, inet_csk_reqsk_queue_add
+from conformance.stack.inet_hashtables import inet_hash, inet_hash_connect, inet_put_port, inet_unhash
+from conformance.stack.proto import InetProto
 from conformance.stack.sock import Address, Sock
 from conformance.stack.tcp_minisocks import (
     RequestSock,
@@ -24,6 +26,8 @@ from conformance.stack.tcp_minisocks import (
 )  # fmt: skip
 from conformance.stack.tcp_options import tcp_parse_options
 from conformance.stack.tcp_output import tcp_send_segment, tcp_sync_mss
+from conformance.stack.tcp_recv import tcp_recvmsg
+from conformance.stack.tcp_send import tcp_sendmsg
 from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, between
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.stack.uapi import AF_INET, AF_INET6
@@ -32,7 +36,7 @@ from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Family, Icmp,
 if TYPE_CHECKING:
     from conformance.stack.net import Net
 
-__all__ = ["tcp_v4_connect", "tcp_v4_err", "tcp_v4_rcv", "tcp_v4_send_reset"]
+__all__ = ["tcp_prot", "tcp_v4_connect", "tcp_v4_err", "tcp_v4_rcv", "tcp_v4_send_reset", "tcpv6_prot"]
 
 _PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
 """RFC 1191, section 7: for routers that do not say how large."""
@@ -134,13 +138,11 @@ def tcp_v4_rcv(net: Net, skb: Segment, host: bool) -> None:
 
 def tcp_v4_do_rcv(sk: TcpSock, skb: Segment) -> None:
     """To the function for the socket's state."""
-    from conformance.stack.tcp_input import tcp_rcv_established, tcp_rcv_state_process
-
     if sk.sk_state is TcpState.ESTABLISHED:
-        tcp_rcv_established(sk, skb)
+        tcp_input.tcp_rcv_established(sk, skb)
     elif sk.sk_state is TcpState.LISTEN:
         tcp_listen_state_process(sk, skb)
-    elif tcp_rcv_state_process(sk, skb):
+    elif tcp_input.tcp_rcv_state_process(sk, skb):
         tcp_v4_send_reset(sk.net, skb)
 
 
@@ -248,15 +250,12 @@ def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
     req.irs, req.rcv_nxt, req.iss, req.ts_offset = (skb.seq - 1) & MASK, skb.seq, (skb.ack - 1) & MASK, offset
     tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
     child = tcp_create_openreq_child(sk, req)
-    from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
-
     inet_csk_reqsk_queue_add(sk, child)
     return child
 
 
 def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
     """tcp_fastopen_create_child(): the connection is there before the handshake is complete, with the SYN's data."""
-    from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
     from conformance.stack.tcp_data import tcp_data_queue
     from conformance.stack.tcp_output import tcp_transmit_skb
     from conformance.stack.tcp_sock import Skb
@@ -317,8 +316,6 @@ def _is_hard(message: Icmp) -> bool:
 
 
 def _unreachable(sk: TcpSock, message: Icmp) -> None:
-    from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
-
     found = icmp_err_convert(message)
     if found is None:
         return
@@ -327,8 +324,8 @@ def _unreachable(sk: TcpSock, message: Icmp) -> None:
     ends = opening if sk.net.sysctl.linux else _is_hard(message)  # Linux: see cases/expectations/linux.yaml, icmp/
     if ends:
         sk.sk_err = error
-        tcp_write_queue_purge(sk)
-        tcp_done(sk)
+        tcp.tcp_write_queue_purge(sk)
+        tcp.tcp_done(sk)
     else:
         sk.sk_err_soft = error
         if sk.recverr:
@@ -367,3 +364,23 @@ def tcp_simple_retransmit(sk: TcpSock) -> None:
     from conformance.stack.tcp_write_queue import tcp_xmit_retransmit_queue
 
     tcp_xmit_retransmit_queue(sk)
+
+
+# The tables -------------------------------------------------------------------------------------------------------------
+
+
+class TcpProto(InetProto):
+    """``struct proto`` with what SO_KEEPALIVE asks for."""
+
+    keepalive = staticmethod(tcp.tcp_set_keepalive)
+
+
+def _prot(name: str) -> TcpProto:
+    return TcpProto(
+        name=name, obj=TcpSock, init=tcp.tcp_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
+        accept=inet_csk_accept, shutdown=tcp.tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
+        sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp.tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
+    )  # fmt: skip
+
+
+tcp_prot, tcpv6_prot = _prot("TCP"), _prot("TCPv6")

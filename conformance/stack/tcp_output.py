@@ -142,9 +142,11 @@ def tcp_select_initial_window(sk: TcpSock) -> tuple[int, int]:
 
 def tcp_select_window(sk: TcpSock) -> int:
     """The window field for the next segment. The right edge never moves to the left (RFC 9293, 3.8.6.2.1; SHLD-14)."""
+    shift = sk.rcv_wscale
+    if sk.rcv_nxt == sk.rcv_wup and sk.rcv_wnd >= sk.rcv_ssthresh > 0 and not sk.receive_queue:
+        return sk.rcv_wnd >> shift  # nothing has changed since it was all that is ever offered
     current = sk.receive_window
     window = tcp_window_to_offer(sk)
-    shift = sk.rcv_wscale
     if window < current:
         window = current + (1 << shift) - 1 >> shift << shift
     window = min(window, MAX_WINDOW << shift)

@@ -13,8 +13,10 @@ from conformance.stack.tcp_write_queue import NAGLE_PUSH, tcp_push, tcp_push_one
 from conformance.stack.uapi import MSG_DONTWAIT, MSG_FASTOPEN, MSG_MORE, MSG_OOB
 from conformance.wire.segment import FIN, PSH
 
-__all__ = ["sk_stream_is_writeable", "sk_stream_memory_free", "tcp_sendmsg"]
+__all__ = ["sk_stream_is_writeable", "sk_stream_memory_free", "tcp_check_space", "tcp_sendmsg"]
 
+_SIZE_GOAL = 65160
+"""Octets that wait for the rest of the call before they leave: what Linux gives a device at once (tcp_xmit_size_goal)."""
 _CAN_SEND = (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT)
 
 
@@ -68,7 +70,7 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
         if copied < len(data) and forced_push(sk):
             tcp_mark_push(sk)
             tcp_push_pending_frames(sk, NAGLE_PUSH)
-        elif copied < len(data) and len(sk.write_queue) == 1:
+        elif copied < len(data) and (sk.write_seq - sk.write_queue[0].seq) & MASK >= _SIZE_GOAL:
             tcp_push_one(sk, mss)
     if copied and not sk.sk_shutdown & Shutdown.SEND:
         if flags & MSG_OOB:
@@ -126,6 +128,14 @@ def sk_stream_wait_connect(sk: TcpSock, deadline: int | None) -> Call:
             raise SocketError("EINTR" if ended is Woken.SIGNAL else "EAGAIN")
 
 
+def tcp_check_space(sk: TcpSock) -> None:
+    """Wake whoever waits for room to write, once it is worth while."""
+    if sk.nospace and sk_stream_is_writeable(sk):
+        sk.nospace = False
+        sk.sk_wake()
+
+
 def _wait_for_memory(sk: TcpSock, deadline: int | None) -> Call:
     """sk_stream_wait_memory()."""
+    sk.nospace = True
     return (yield from sk_wait(sk, deadline, lambda: sk_stream_is_writeable(sk) or bool(sk.sk_err) or bool(sk.sk_shutdown & Shutdown.SEND)))

@@ -131,6 +131,8 @@ class TcpSock(ConnectionSock):
         self.queued = 0
         """Octets in both queues (sk_wmem_queued, without the kernel's overhead)."""
         self.fin_queued = False
+        self.nospace = False
+        """SOCK_NOSPACE: somebody waits for room to write."""
 
     def _init_receive(self) -> None:
         self.receive_queue = bytearray()

@@ -109,7 +109,9 @@ def tcp_nagle_test(sk: TcpSock, skb: Skb, mss: int, nonagle: int) -> bool:
 
 def _fit(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> bool:
     """Does the window take this segment (tcp_snd_wnd_test)? Half of the largest window takes part of it (RFC 9293, 3.8.6.2.1, (3))."""
-    usable = (sk.wnd_end - skb.seq) & MASK if not after(skb.seq, sk.wnd_end) else 0
+    usable = (sk.snd_una + sk.snd_wnd - skb.seq) & MASK
+    if usable >= 1 << 31:  # the window has shrunk past it
+        usable = 0
     if len(skb.data) <= usable:
         return True
     if not usable or nonagle & NAGLE_CORK:
@@ -122,14 +124,14 @@ def _fit(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> bool:
     return True
 
 
-def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: bool = False, force: bool = False) -> bool:
+def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
     """Send what the congestion window, the peer's window and Nagle's rule let leave. Is anything left with nothing under way?"""
     sent = 0
     queue = sk.write_queue
     while queue:
         skb = queue[0]
         only_fin = not skb.data and skb.flags & FIN
-        if not force and not only_fin and sk.in_flight >= sk.snd_cwnd:
+        if not only_fin and sk.in_flight >= sk.snd_cwnd:
             sk.cwnd_limited = True
             break
         if len(skb.data) > mss:
@@ -141,14 +143,13 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: bool = False, 
         queue.popleft()
         small = len(skb.data) < mss
         skb.sent = skb.first_sent = sk.net.now
-        tcp_cong.tcp_cwnd_restart_after_idle(sk)
+        if not sk.rtx_queue:
+            tcp_cong.tcp_cwnd_restart_after_idle(sk)
         _new_data_sent(sk, skb)
         tcp_transmit_skb(sk, skb)
         if small:
             sk.snd_sml = skb.end_seq
         sent += 1
-        if push_one or force:
-            break
     return not sent and not sk.rtx_queue and bool(queue)
 
 
@@ -168,9 +169,8 @@ def tcp_push_pending_frames(sk: TcpSock, nonagle: int | None = None) -> None:
 
 
 def tcp_push_one(sk: TcpSock, mss: int) -> None:
-    """A full segment stands at the head of the queue: it need not wait for the rest of the call."""
-    if sk.write_queue and len(sk.write_queue[0].data) >= mss:
-        tcp_write_xmit(sk, mss, NAGLE_PUSH, push_one=True)
+    """So much stands in the queue that it need not wait for the rest of the call."""
+    tcp_write_xmit(sk, mss, _nonagle(sk) | NAGLE_PUSH)
 
 
 def tcp_push(sk: TcpSock, more: bool) -> None:

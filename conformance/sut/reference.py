@@ -27,6 +27,8 @@ __all__ = ["Reference", "ReferenceBed", "ReferenceSite"]
 _MTU = 1500
 _PORTS = {"port": 5000, "port2": 5001, "port3": 5002, "peer_port": 40000, "peer_port2": 40001}
 """Those to bind are below the range from which the stack chooses by itself."""
+_ONLY: Mapping[str, object] = {"congestion_control": "reno", "tlp": False, "rack": False, "mtu_probing": False, "autocork": False}
+"""Settings of which it has one value."""
 _MOST_RUNS = 1_000_000
 """Timers, calls, frames and deferred work of one case: more than any needs, by far."""
 _MOST_FRAMES = 20_000
@@ -53,6 +55,10 @@ _NETS = [
 """Family, own address, prefix length, gateway, the peers' net and its prefix length."""
 
 
+def _shown(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
 class Reference:
     """The stack in :mod:`conformance.stack`."""
 
@@ -66,7 +72,10 @@ class Reference:
 
     def lacks(self, config: Mapping[str, object]) -> str | None:
         unknown = [name for name in config if name != "mtu" and name not in Sysctl.__dataclass_fields__]
-        return f"the reference stack has no setting for {', '.join(unknown)}" if unknown else None
+        if unknown:
+            return f"the reference stack has no setting for {', '.join(unknown)}"
+        other = [name for name, only in _ONLY.items() if config.get(name, only) != only]
+        return f"the reference stack has {', '.join(f'{name} {_shown(_ONLY[name])} only' for name in other)}" if other else None
 
     def virtual_bed(self, config: Mapping[str, object]) -> ReferenceBed:
         return ReferenceBed(config)

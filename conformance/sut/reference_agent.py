@@ -10,7 +10,7 @@ from conformance.stack.sock import Sock
 from conformance.stack.tasks import Task
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import AF_INET, AF_INET6, SOCK_STREAM
-from conformance.sut.base import Argument, SiteEvents, Transition
+from conformance.sut.base import Argument, Outcome, SiteEvents, Transition
 from conformance.sut.reference_calls import CALLS, StackAtWork, constant, outcome_of
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family

@@ -83,10 +83,11 @@ class _Pair:
             timers = [at for net in nets if (at := net.next_timer()) is not None]
             at = min(timers, default=None)
             if wire and (at is None or wire[0][0] <= at):
-                self.now, to, frame = wire.popleft()
-                self.frames += 1
-                nets[to].receive(devices[to], frame, self.now)
-                processes[to].run()
+                self.now = wire[0][0]
+                while wire and wire[0][0] == self.now:  # programs go on when no frame is left to take, as on a busy host
+                    _, to, frame = wire.popleft()
+                    self.frames += 1
+                    nets[to].receive(devices[to], frame, self.now)
             elif at is not None:
                 self.now = max(self.now, at)
                 for net in nets:

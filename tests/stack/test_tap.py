@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.robustness.holdings import Holdings
 
 ROOT = Path(__file__).parents[2]
 BED = Path(__file__).with_name("tap_bed.py")
@@ -21,32 +24,27 @@ pytestmark = [pytest.mark.timeout(LIMIT + 10), pytest.mark.parametrize("family",
 
 
 def play(scenario: str, family: str, octets: int, *options: str) -> dict[str, Any]:
-    """What the bed says in the end. It leads a session, and nothing of that may be left."""
+    """What the bed says in the end. It leads a session, and nothing of what it made may be left."""
     bed = subprocess.Popen(
         [sys.executable, str(BED), scenario, family, str(octets), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
     )  # fmt: skip
     try:
+        assert bed.stdout is not None
+        held = Holdings.of(bed.pid) if bed.stdout.readline() == "ready\n" else None
         said, complaint = bed.communicate(timeout=LIMIT)
+        left = held.left() if held else []
     finally:
-        left = kill_session(bed)
+        with suppress(ProcessLookupError):
+            os.killpg(bed.pid, signal.SIGKILL)
+        bed.wait()
     if bed.returncode == 3:
         pytest.skip(f"no TAP device in a network namespace here: {complaint.strip()}")
     assert bed.returncode == 0, complaint
-    assert not left, "a process of the bed went on"
+    assert held and held.namespaces and not left, left
     assert "stack0" not in Path("/proc/net/dev").read_text()
-    result: dict[str, Any] = json.loads(said.splitlines()[-1])
+    result: dict[str, Any] = json.loads(said)
     return result
-
-
-def kill_session(bed: subprocess.Popen[str]) -> bool:
-    """Was there anything left of it?"""
-    try:
-        os.killpg(bed.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    bed.wait()
-    return True
 
 
 @pytest.mark.parametrize("scenario", ["serve", "fetch"])

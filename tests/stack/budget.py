@@ -1,0 +1,25 @@
+"""How many examples the property tests of the stack play: few and always the same ones, or with ``HYPOTHESIS_PROFILE=fuzz`` many new ones."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+
+__all__ = ["FUZZING", "budget"]
+
+FUZZING = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+_TIMES = 4
+
+
+def budget(examples: int) -> settings:
+    """So many in ``make test``, the same on every machine; four times as many, by another seed each time, in a round of ``make fuzz``."""
+    return settings(
+        max_examples=examples * _TIMES if FUZZING else examples,
+        derandomize=not FUZZING,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
