@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from conformance.stack.net import Net
 
 __all__ = [
-    "checksummed", "pseudo_of", "tcp_current_mss", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes",
+    "pseudo_of", "tcp_build", "tcp_current_mss", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes",
     "tcp_select_initial_window", "tcp_send_ack", "tcp_send_active_reset", "tcp_send_segment", "tcp_space", "tcp_sync_mss",
     "tcp_time_stamp", "tcp_transmit_skb", "tcp_win_from_space", "tcp_window_to_offer", "tcp_xmit_probe_skb",
 ]  # fmt: skip
 
-_HEADER = struct.Struct("!HHIIBBHHH")
+_HEADER = struct.Struct("!HHIIHHHH")
 _TIMESTAMP = struct.Struct("!BBBBII")
 _BLOCK = struct.Struct("!II")
 _TCP = 6
@@ -179,13 +179,20 @@ def tcp_window_to_offer(sk: TcpSock) -> int:
 # One segment ----------------------------------------------------------------------------------------------------------
 
 
-def checksummed(header: bytes, data: bytes | bytearray, pseudo: int) -> bytes:
-    """The segment with its checksum (RFC 9293, 3.1; MUST-2). ``pseudo`` is the sum of the addresses."""
-    segment = header + bytes(data)
-    size = len(segment)
-    total = int.from_bytes(segment, "big") << (size & 1) * 8
-    checksum = -(total % _ONES + pseudo + _TCP + size) % _ONES
-    return segment[:16] + checksum.to_bytes(2, "big") + segment[18:]
+def tcp_build(
+    sport: int, dport: int, seq: int, ack: int, flags: int, window: int, urgent: int, options: bytes, data: bytes | bytearray, pseudo: int
+) -> bytes:
+    """The octets of a segment, checksum and all (RFC 9293, 3.1; MUST-2). ``pseudo`` is the sum of the addresses.
+
+    2^16 is 1 modulo 65535, so the sum of a header's words is that of its fields, whatever their widths.
+    """
+    offset, size = (20 + len(options)) << 10, 20 + len(options) + len(data)
+    total = sport + dport + seq + ack + offset + flags + window + urgent + pseudo + _TCP + size
+    if options:
+        total += int.from_bytes(options, "big")
+    if data:
+        total += (int.from_bytes(data, "big") << (len(data) & 1) * 8) % _ONES
+    return _HEADER.pack(sport, dport, seq, ack, offset | flags, window, -total % _ONES, urgent) + options + data
 
 
 def pseudo_of(sk: TcpSock) -> int:
@@ -207,10 +214,10 @@ def tcp_send_segment(
 ) -> None:
     """A segment without data that no connection sends: a RST, an ACK in TIME-WAIT, a SYN,ACK. ``ends``: own address, port, the peer's."""
     saddr, sport, daddr, dport = ends
-    header = _HEADER.pack(sport, dport, seq & MASK, ack & MASK, (20 + len(options)) << 2, flags, window, 0, 0) + options
     pseudo = int.from_bytes(saddr + daddr, "big") % _ONES
+    segment = tcp_build(sport, dport, seq & MASK, ack & MASK, flags, window, 0, options, b"", pseudo)
     try:
-        ip_output.ip_queue_xmit(net, checksummed(header, b"", pseudo), saddr, daddr, _TCP, tos=tos, ttl=ttl)
+        ip_output.ip_queue_xmit(net, segment, saddr, daddr, _TCP, tos=tos, ttl=ttl)
     except SocketError:
         net.count("OutNoRoutes")
 
@@ -238,14 +245,12 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
             if sk.ecn_queue_cwr:
                 sk.ecn_queue_cwr = False
                 flags |= CWR
-    header = _HEADER.pack(
-        sk.num, sk.dport, skb.seq, sk.rcv_nxt if flags & ACK else 0, (20 + len(options)) << 2, flags, window, 0, urgent
-    ) + options  # fmt: skip
+    ack = sk.rcv_nxt if flags & ACK else 0
+    segment = tcp_build(sk.num, sk.dport, skb.seq, ack, flags, window, urgent, options, data, pseudo_of(sk))
     if flags & ACK:
         _event_ack_sent(sk)
     if data:
         sk.lsndtime = net.now
-    segment = checksummed(header, data, pseudo_of(sk))
     try:
         ip_output.ip_queue_xmit(net, segment, sk.saddr, sk.daddr, _TCP, tos=tos, ttl=sk.ttl, df=_may_not_fragment(sk))
     except SocketError:
