@@ -151,26 +151,16 @@ def tcp_disconnect(sk: Sock) -> None:
         tcp_set_state(sk, _S.CLOSED)
         sk.sk_prot.unhash(sk)
         inet_csk_listen_stop(sk)
-    elif old in _RESET or (old in (_S.CLOSING, _S.LAST_ACK) and sk.snd_nxt != sk.write_seq):
-        tcp_send_active_reset(sk)
-        sk.sk_err = "ECONNRESET"
-    elif old is _S.SYN_SENT:
-        sk.sk_err = "ECONNRESET"
+    elif old in _RESET or old is _S.SYN_SENT or (old in (_S.CLOSING, _S.LAST_ACK) and sk.snd_nxt != sk.write_seq):
+        if old is not _S.SYN_SENT:
+            tcp_send_active_reset(sk)
+        sk.sk_err = "ECONNRESET"  # for a call that sleeps
     tcp_write_queue_purge(sk)
     if old is not _S.TIME_WAIT:
         _to_closed(sk)
     else:
         tcp_minisocks.tcp_twsk_forget(sk)
-    kept = (
-        sk.sk_err
-        if old in (_S.CLOSED, *_RESET, _S.SYN_SENT)
-        and not sk.sk_dead
-        and sk.sk_socket is not None
-        and sk.sk_socket.state.name == "SS_CONNECTED"
-        else None
-    )
     sk.reset_connection()
-    sk.sk_err = kept
     sk.sk_wake()
 
 
