@@ -39,6 +39,9 @@ SutName = Annotated[
     ),
 ]  # fmt: skip
 
+_CALLS = ("socket", "bind", "listen", "accept", "connect", "send", "recv")
+_SEGMENTS = "syn (in LISTEN), syn-ack (in SYN-SENT), ack (in SYN-RECEIVED)"
+"""The names of conformance.stack.walks, which is not imported for help."""
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk does in the middle of a run."""
 _PATH = (errno.EACCES, errno.ENAMETOOLONG)
@@ -148,6 +151,23 @@ def schema(
 
     chosen = results_schema() if results else preamble_schema() if preamble else case_schema()
     typer.echo(json.dumps(chosen, indent=2))
+
+
+@app.command()
+def path(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", show_default=False, help=f"A call: {', '.join(_CALLS)}; or a segment that comes: {_SEGMENTS}.")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="As nested objects.")] = False,
+) -> None:
+    """Show the path of a call or a segment through the reference stack: its layers, by the kernel's names, and where states change."""
+    from conformance.report.path_tree import show_path
+    from conformance.stack.walks import WALKS
+
+    if name not in WALKS:
+        wrong = f"{name!r} is none of the walks" if name else "the name of a walk is missing"
+        raise typer.BadParameter(f"{wrong}: {', '.join(WALKS)}", param_hint="NAME")
+    show_path(name, json)
 
 
 @app.command()

@@ -83,10 +83,12 @@ class Host:
                 signals.clear()
             self._leave(signals)
         finally:
+            self.processes.abandon()
             self._poll.unregister(signals)
 
     def turn(self, until: int | None = None) -> None:
         """Wait for frames, a timer or a signal, at most until a time; then do what is to be done."""
+        self.net.advance(self.clock())  # programs that were just started count their time from now
         self.processes.run()
         self._flush()
         if self.processes.alive or until is not None:
@@ -99,7 +101,6 @@ class Host:
 
     def _leave(self, signals: Signals) -> None:
         """What the kernel does for a program that has ended."""
-        self.processes.abandon()
         for fd in list(self.net.files):
             self.net.call("close", fd)
         until = self.clock() + self.options.linger

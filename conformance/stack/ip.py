@@ -59,7 +59,7 @@ def ip_rcv(net: Net, device: Device, frame: bytes, unicast: bool) -> None:
             and skb.ip_checksum_ok
             and (skb.dst in net.fib.local and net.fib.valid_source(skb.src) if device.mac else net.fib.is_local(skb.dst))
         ):
-            inet_protos().tcp_v4_rcv(net, skb, True)
+            ip_local_deliver(net, skb, True)
             return
     packet = _ip_rcv_core(frame[ETHERNET:])
     if packet is None:
@@ -75,7 +75,7 @@ def ip_rcv(net: Net, device: Device, frame: bytes, unicast: bool) -> None:
     if not acceptable:
         net.count("IpInAddrErrors")
     elif _ip_rcv_options(net, packet):
-        _ip_local_deliver(net, packet, src, dst, host)
+        ip_local_deliver(net, packet, host)
 
 
 def _ip_rcv_core(packet: bytes) -> bytes | None:
@@ -110,14 +110,17 @@ def _ip_rcv_options(net: Net, packet: bytes) -> bool:
     return True
 
 
-def _ip_local_deliver(net: Net, packet: bytes, src: bytes, dst: bytes, host: bool) -> None:
-    """ip_local_deliver(): whole packets go on."""
+def ip_local_deliver(net: Net, packet: bytes | Segment, host: bool) -> None:
+    """Whole packets go on to their protocol. A plain segment has been read already."""
+    if isinstance(packet, Segment):
+        inet_protos().tcp_v4_rcv(net, packet, host)
+        return
     if int.from_bytes(packet[6:8], "big") & (_MF | _OFFSET):
         whole = _ip_defrag(net, packet)
         if whole is None:
             return
         packet = whole
-    protocol, payload = packet[9], packet[(packet[0] & 0xF) * 4 :]
+    protocol, src, dst, payload = packet[9], packet[12:16], packet[16:20], packet[(packet[0] & 0xF) * 4 :]
     taken = inet_protos().raw_rcv(net, protocol, src, dst, payload, packet)
     net.count("IpInDelivers")
     if protocol == _TCP:

@@ -1,9 +1,9 @@
 """The path of a call or a segment: which layers of the stack it passes, in which order, one within the other, and which states change.
 
 Nothing is written down beforehand. While a recording is on, the interpreter tells of each function that is called
-(:func:`sys.setprofile`), and what is a layer is one rule with two tables: the functions of the stack's modules, which have the kernel's
-names, but for :data:`_HELPERS`; and of the methods those that stand for a function of the kernel (:data:`_METHODS`). A state that
-changed is noticed at the next call or return, so it stands where it happened. Without a recording all this costs nothing.
+(:func:`sys.setprofile`), and what is a layer is one rule with a few tables: the functions of the stack's modules, which have the kernel's
+names, but for :data:`_HELPERS` and :data:`_OWN`; and of the methods those that stand for a function of the kernel (:data:`_METHODS`).
+A state that changed is noticed at the next call or return, so it stands where it happened. Without a recording all this costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from inspect import CO_GENERATOR
+from inspect import CO_GENERATOR, CO_OPTIMIZED
 from types import CodeType, FrameType
 from typing import Any
 
@@ -33,18 +33,19 @@ _METHODS = {
     "InetHashinfo.put_port": "__inet_put_port",
     "Neighbour.output": "neigh_output",
     "RequestSock.__init__": "inet_reqsk_alloc",
-    "Sock.sk_wake": "sk_data_ready",
 }
 """Methods that are layers, and what the kernel calls them."""
-_NAMES = {"sk_wait": "sk_wait_event"}
-"""Functions that could not have the kernel's name, which is a macro's."""
+_NAMES = {"sk_wait": "sk_wait_event", "tcp_cwnd_restart_after_idle": "tcp_slow_start_after_idle_check"}
+"""Functions that have another name than the kernel's, which may be a macro's."""
+_OWN = frozenset({"tcp_rtt_sample", "tcp_send_segment"})
+"""Functions that Linux has not. What they call is called by the layer above them."""
 _HELPERS = frozenset({
     "address_of", "after", "before", "between", "between_una", "checksummed", "compute_score", "dst_mtu", "fixed_neighbour", "inet_protos",
     "inet_rcv_saddr_equal", "ipv6_addr_v4mapped", "is_any", "is_link_local", "is_loopback", "is_multicast", "on_wire", "oow_rate_limited",
-    "pseudo_of", "reqsk_queue_empty", "sk_of", "solicited_node", "tcp_default_mss", "tcp_inq", "tcp_mtu_to_mss", "tcp_options_bytes",
-    "tcp_space", "tcp_time_stamp", "tcp_win_from_space",
+    "pseudo_of", "reqsk_queue_empty", "sk_of", "solicited_node", "tcp_adopt_state", "tcp_build", "tcp_default_mss", "tcp_inq",
+    "tcp_mtu_to_mss", "tcp_options_bytes", "tcp_space", "tcp_time_stamp", "tcp_win_from_space",
 })  # fmt: skip
-"""Questions that are answered in a line. They are steps of a layer, and none themselves."""
+"""Questions that are answered in a line or two. They and what they ask are no layers."""
 
 _HOLDERS = {RequestSock: "request sock", Socket: "socket"}
 """Whose state it is, where it is not that of a ``struct sock``."""
@@ -100,13 +101,15 @@ def _step_json(step: Layer | Change | Sleep) -> dict[str, Any]:
 
 
 def _layer_name(code: CodeType, module: str) -> str | None:
-    """What the kernel calls this function; None if it is no layer."""
-    if not module.startswith(_PACKAGE) or module == __name__:
-        return None
+    """What the kernel calls this function; "" if it is a helper, None if it is neither: what it calls is called by the layer above it."""
     name = code.co_name
+    if not module.startswith(_PACKAGE) or module == __name__ or not code.co_flags & CO_OPTIMIZED:  # class bodies are not
+        return None
     if code.co_qualname != name:
         return _METHODS.get(code.co_qualname)
-    if name in _HELPERS or name.startswith("<") or (name.startswith("_") and not name.startswith("__")):
+    if name in _HELPERS:
+        return ""
+    if name in _OWN or (name.startswith("_") and not name.startswith("__")):
         return None
     return _NAMES.get(name, name)
 
@@ -118,7 +121,9 @@ class Recorder:
         self.roots: list[Layer] = []
         """What was called from outside the stack, in order."""
         self._open: list[tuple[FrameType, Layer]] = []
-        """What has not returned yet, the innermost last."""
+        """The layers that have not returned yet, the innermost last."""
+        self._helper: FrameType | None = None
+        """What goes on until this one returns is not listed."""
         self._calls: dict[FrameType, Layer] = {}
         """Socket calls: a generator that goes on is no new call. Its frame is kept so that no other one has the same identity."""
         self._names: dict[CodeType, str | None] = {}
@@ -136,6 +141,7 @@ class Recorder:
         finally:
             sys.setprofile(before)
             self._open.clear()
+            self._helper = None
 
     def layer(self, name: str) -> Layer:
         """The first of the roots with this name; a KeyError if there is none."""
@@ -159,11 +165,15 @@ class Recorder:
         if code not in self._names:
             self._names[code] = _layer_name(code, frame.f_globals.get("__name__", ""))
         name = self._names[code]
-        if name is None:
+        if name is None or self._helper is not None:
+            return
+        if not name:
+            self._helper = frame
+            self._watch(frame)
             return
         layer = self._calls.get(frame)
         if layer is None:
-            layer = Layer(name, (frame.f_globals["__name__"] + ".py").replace(".", "/", frame.f_globals["__name__"].count(".")))
+            layer = Layer(name, frame.f_globals["__name__"].replace(".", "/") + ".py")
             (self._open[-1][1].steps if self._open else self.roots).append(layer)
             if code.co_flags & CO_GENERATOR:
                 self._calls[frame] = layer
@@ -171,6 +181,8 @@ class Recorder:
         self._open.append((frame, layer))
 
     def _return(self, frame: FrameType, value: Any) -> None:
+        if self._helper is frame:
+            self._helper = None
         if not self._open or self._open[-1][0] is not frame:
             return
         _, layer = self._open.pop()

@@ -13,7 +13,7 @@ from conformance.wire.checksum import pseudo_sum
 if TYPE_CHECKING:
     from conformance.stack.net import Device, Net
 
-__all__ = ["Dst", "Fib", "dst_mtu", "inet_addr_type", "inet_select_addr", "ip_route_output", "update_pmtu"]
+__all__ = ["Dst", "Fib", "dst_mtu", "inet_addr_type", "inet_select_addr", "ip_route_connect", "ip_route_output", "update_pmtu"]
 
 LOOPBACK4, LOOPBACK6 = b"\x7f\x00\x00\x01", bytes(15) + b"\x01"
 ALL_ONES = b"\xff\xff\xff\xff"
@@ -232,6 +232,11 @@ def ip_route_output(net: Net, daddr: bytes, saddr: bytes = b"") -> Dst:
             net.fib.flush()
         net.fib.cache[daddr, saddr] = dst
     return dst
+
+
+def ip_route_connect(net: Net, daddr: bytes, saddr: bytes) -> Dst:
+    """The route of a connection that is to be opened, and with it the source address, unless one is bound (include/net/route.h)."""
+    return ip_route_output(net, daddr, saddr)
 
 
 def _route(net: Net, daddr: bytes, saddr: bytes) -> Dst:

@@ -173,9 +173,9 @@ def sys_connect(net: Net, fd: int, address: Address) -> Call:
 def sys_accept(net: Net, fd: int) -> Call:
     """The next connection's descriptor, and its peer."""
     sock = sockfd_lookup_light(net, fd)
-    newfd = get_unused_fd_flags(net)
     newsock = sock_alloc(net, sock.type)
     newsock.ops = sock.ops
+    newfd = get_unused_fd_flags(net)
     try:
         yield from sock.ops.accept(sock, newsock, sock.nonblock)
         try:

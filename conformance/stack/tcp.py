@@ -23,10 +23,10 @@ __all__ = [
     "tcp_disconnect",
     "tcp_done",
     "tcp_get_info",
-    "tcp_init_sock",
     "tcp_poll",
     "tcp_set_keepalive",
     "tcp_shutdown",
+    "tcp_v4_init_sock",
     "tcp_write_queue_purge",
 ]
 
@@ -68,7 +68,7 @@ def tcp_done(sk: TcpSock) -> None:
     sk.sk_wake()
 
 
-def tcp_init_sock(sk: Sock) -> None:
+def tcp_v4_init_sock(sk: Sock) -> None:
     """A new socket (tcp_v4_init_sock): all is set when it is made."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DUP_THRESH", "tcp_cong_avoid", "tcp_cwnd_restart_after_idle", "tcp_ecn_ack", "tcp_enter_loss",
-    "tcp_fastretrans_alert", "tcp_init_congestion",
+    "tcp_fastretrans_alert", "tcp_init_transfer",
 ]  # fmt: skip
 
 DUP_THRESH = 3
@@ -25,7 +25,7 @@ _LEAST = 2
 """Segments; RFC 5681, equation (4)."""
 
 
-def tcp_init_congestion(sk: TcpSock) -> None:
+def tcp_init_transfer(sk: TcpSock) -> None:
     """The initial window of RFC 6928; of one segment if the SYN was lost (RFC 5681, section 3.1)."""
     mss = max(sk.mss_cache, 1)
     sk.snd_cwnd = max(min(10 * mss, max(2 * mss, 14600)) // mss, 1)

@@ -217,12 +217,18 @@ def tcp_data_snd_check(sk: TcpSock) -> None:
 
 
 def tcp_rcv_state_process(sk: TcpSock, skb: Segment) -> bool:
-    """A segment in any state but ESTABLISHED, LISTEN and TIME-WAIT. True: answer it with a RST."""
+    """A segment in any state but ESTABLISHED and TIME-WAIT. True: answer it with a RST, unless it is one."""
     if sk.sk_state is _S.CLOSED:
         return False
+    if sk.sk_state is _S.LISTEN:  # RFC 9293, 3.10.7.2; Linux drops a SYN with FIN, which can only be a scan
+        if skb.flags & (SYN | ACK | RST) == SYN and not (skb.flags & FIN and sk.net.sysctl.linux):
+            from conformance.stack.tcp_ipv4 import tcp_v4_conn_request  # which needs this module
+
+            tcp_v4_conn_request(sk, skb)
+        return bool(skb.flags & ACK)
     options = tcp_parse_options(skb)
     if sk.sk_state is _S.SYN_SENT:
-        return _synsent_state_process(sk, skb, options)
+        return tcp_rcv_synsent_state_process(sk, skb, options)
     if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
         return False
     tcp_replace_ts_recent(sk, skb, options)
@@ -262,7 +268,7 @@ def _syn_received_acked(sk: TcpSock, skb: Segment, options: OptionsReceived) -> 
     sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
     tcp_ack(sk, skb, options)
     tcp_sync_mss(sk, sk.pmtu)
-    tcp_cong.tcp_init_congestion(sk)
+    tcp_cong.tcp_init_transfer(sk)
     if sk.listener is None or sk.rcv_tstamp == 0:
         sk.rcv_tstamp = sk.net.now
     tcp_set_state(sk, _S.ESTABLISHED)
@@ -304,8 +310,8 @@ def _data_after_close(sk: TcpSock, skb: Segment) -> bool:
 # SYN-SENT ---------------------------------------------------------------------------------------------------------------
 
 
-def _synsent_state_process(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
-    """tcp_rcv_synsent_state_process(): RFC 9293, 3.10.7.3. True: answer with a RST."""
+def tcp_rcv_synsent_state_process(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
+    """RFC 9293, 3.10.7.3. True: answer with a RST."""
     flags = skb.flags
     if flags & ACK:
         if not after(skb.ack, sk.snd_una) or after(skb.ack, sk.snd_nxt):
@@ -357,10 +363,11 @@ def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> No
     sk.retransmits = 0
     sk.retrans_stamp = 0
     sk.ca_state = CaState.OPEN
-    tcp_fastopen.tcp_rcv_fastopen_synack(sk, skb, options)
     tcp_finish_connect(sk)
     if sk.srtt is None or sk.total_retrans:
         sk.rto = max(sk.rto, 3 * SECOND) if sk.total_retrans and not sk.tstamp_ok and not sk.net.sysctl.linux else sk.rto  # RFC 6298, (5.7)
+    tcp_fastopen.tcp_rcv_fastopen_synack(sk, skb, options)  # what that sends again carries an ACK, as the connection is there
+    tcp_timer.tcp_rearm_rto(sk)
     if (skb.payload or skb.flags & FIN) and not sk.net.sysctl.linux:
         tcp_data_queue(sk, skb)  # RFC 9293, 3.10.7.3: data that comes with the SYN,ACK is processed (Linux frees it)
         if sk.sk_state in (_S.TIME_WAIT, _S.CLOSED):
@@ -372,10 +379,10 @@ def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> No
 
 def tcp_finish_connect(sk: TcpSock) -> None:
     """SYN-SENT is over (tcp_finish_connect)."""
-    tcp_cong.tcp_init_congestion(sk)
+    tcp_set_state(sk, _S.ESTABLISHED)
+    tcp_cong.tcp_init_transfer(sk)
     sk.rcv_tstamp = sk.net.now
     tcp_timer.tcp_rearm_rto(sk)
-    tcp_set_state(sk, _S.ESTABLISHED)
     if sk.sk_keepalive:
         tcp_timer.tcp_reset_keepalive_timer(sk, sk.keepidle)
     sk.sk_wake()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt
@@ -12,6 +11,7 @@ from conformance.stack.in6 import on_wire
 from conformance.stack.inet_connection_sock import inet_csk_accept, inet_csk_get_port, inet_csk_reqsk_queue_add
 from conformance.stack.inet_hashtables import inet_hash, inet_hash_connect, inet_put_port, inet_unhash
 from conformance.stack.proto import InetProto
+from conformance.stack.secure_seq import secure_tcp_seq, secure_tcp_ts_off
 from conformance.stack.sock import Address, Sock
 from conformance.stack.tcp_minisocks import (
     RequestSock,
@@ -21,14 +21,13 @@ from conformance.stack.tcp_minisocks import (
     inet_twsk_deschedule_put,
     tcp_check_req,
     tcp_create_openreq_child,
-    tcp_rtx_synack,
     tcp_timewait_state_process,
 )  # fmt: skip
 from conformance.stack.tcp_options import tcp_parse_options
-from conformance.stack.tcp_output import tcp_send_segment, tcp_sync_mss
+from conformance.stack.tcp_output import tcp_options_bytes, tcp_send_segment, tcp_sync_mss
 from conformance.stack.tcp_recv import tcp_recvmsg
 from conformance.stack.tcp_send import tcp_sendmsg
-from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, between
+from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, CaState, OptionsReceived, TcpSock, between
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.stack.uapi import AF_INET, AF_INET6
 from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Family, Icmp, Segment
@@ -46,24 +45,12 @@ _COOKIES_AFTER = 120_000_000_000
 # Connecting -------------------------------------------------------------------------------------------------------------
 
 
-def secure_tcp_seq(net: Net, saddr: bytes, daddr: bytes, sport: int, dport: int) -> int:
-    """RFC 6528: a clock of 4 µs (64 ns in Linux) plus a keyed hash of the connection's four numbers."""
-    message = saddr + daddr + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
-    digest = int.from_bytes(blake2s(message, key=net.secret, digest_size=4, person=b"isn").digest(), "big")
-    return (digest + net.now // (64 if net.sysctl.linux else 4000)) & MASK
-
-
-def secure_tcp_ts_off(net: Net, saddr: bytes, daddr: bytes) -> int:
-    """RFC 7323, section 5.4: timestamps begin elsewhere for each pair of hosts."""
-    return int.from_bytes(blake2s(saddr + daddr, key=net.secret, digest_size=4, person=b"ts").digest(), "big")
-
-
 def tcp_v4_connect(sk: Sock, address: Address) -> None:
     """Route, source address, port, ISN, SYN. EAFNOSUPPORT, ENETUNREACH, EADDRNOTAVAIL."""
     assert isinstance(sk, TcpSock)
     net = sk.net
     daddr = _destination(sk, address)
-    dst = route.ip_route_output(net, daddr, sk.saddr)
+    dst = route.ip_route_connect(net, daddr, sk.saddr)
     if dst.kind in ("multicast", "broadcast"):  # RFC 9293, 3.9.1.1, RFC 1122, 4.2.3.10 (MUST-57)
         raise SocketError("ENETUNREACH")
     sk.saddr = sk.rcv_saddr = sk.saddr or dst.saddr
@@ -140,16 +127,21 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: Segment) -> None:
     """To the function for the socket's state."""
     if sk.sk_state is TcpState.ESTABLISHED:
         tcp_input.tcp_rcv_established(sk, skb)
-    elif sk.sk_state is TcpState.LISTEN:
-        tcp_listen_state_process(sk, skb)
-    elif tcp_input.tcp_rcv_state_process(sk, skb):
+        return
+    if sk.sk_state is TcpState.LISTEN and skb.flags & (SYN | RST | ACK) == ACK:
+        child = tcp_v4_cookie_check(sk, skb)
+        if child is not None:
+            tcp_child_process(child, skb)
+            return
+    if tcp_input.tcp_rcv_state_process(sk, skb):
         tcp_v4_send_reset(sk.net, skb)
 
 
 def tcp_child_process(child: TcpSock, skb: Segment) -> None:
     """The ACK that made a connection of a request goes to the connection, with what it carries."""
     listener = child.listener
-    tcp_v4_do_rcv(child, skb)
+    if tcp_input.tcp_rcv_state_process(child, skb):
+        tcp_v4_send_reset(child.net, skb)
     if listener is not None:
         listener.sk_wake()
 
@@ -170,19 +162,9 @@ def tcp_v4_send_reset(net: Net, skb: Segment) -> None:
 # LISTEN -----------------------------------------------------------------------------------------------------------------
 
 
-def tcp_listen_state_process(sk: TcpSock, skb: Segment) -> None:
-    """RFC 9293, 3.10.7.2: RST ignored, ACK answered with RST, SYN taken."""
-    flags = skb.flags
-    if flags & RST:
-        return
-    if flags & ACK:
-        child = None if flags & SYN else tcp_v4_cookie_check(sk, skb)
-        if child is not None:
-            tcp_child_process(child, skb)
-        else:
-            tcp_v4_send_reset(sk.net, skb)
-    elif flags & SYN and not (flags & FIN and sk.net.sysctl.linux):  # Linux drops what can only be a scan
-        tcp_conn_request(sk, skb, tcp_parse_options(skb))
+def tcp_v4_conn_request(sk: TcpSock, skb: Segment) -> None:
+    """A SYN for a listener, of either family."""
+    tcp_conn_request(sk, skb, tcp_parse_options(skb))
 
 
 def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: int | None = None) -> None:
@@ -214,7 +196,7 @@ def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: i
     if take_data:
         _fastopen_child(sk, req, skb)
     else:
-        tcp_rtx_synack(req)
+        tcp_v4_send_synack(req)
 
 
 def _send_cookie(req: RequestSock, skb: Segment, options: OptionsReceived) -> None:
@@ -228,7 +210,33 @@ def _send_cookie(req: RequestSock, skb: Segment, options: OptionsReceived) -> No
     else:
         req.sack_ok = req.wscale_ok = req.ecn_ok = False
         req.rcv_wscale = 0
-    tcp_rtx_synack(req)
+    tcp_v4_send_synack(req)
+
+
+def tcp_v4_send_synack(req: RequestSock) -> None:
+    """Send the SYN,ACK (tcp_make_synack)."""
+    stamps = (req.time_stamp(), req.ts_recent or 0) if req.tstamp_ok else None
+    options = tcp_options_bytes(
+        mss=req.advmss, sack_ok=req.sack_ok, stamps=stamps, wscale=req.rcv_wscale if req.wscale_ok else None, cookie=req.cookie
+    )
+    flags = SYN | ACK | (ECE if req.ecn_ok and not req.retrans else 0)
+    window = min(req.rcv_wnd, MAX_WINDOW)
+    tcp_send_segment(
+        req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
+        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl,
+    )  # fmt: skip
+
+
+def tcp_v4_syn_recv_sock(listener: TcpSock, req: RequestSock) -> TcpSock:
+    """The connection that a request has become: it has a route, and segments find it."""
+    net = listener.net
+    dst = route.ip_route_output(net, req.daddr, req.saddr)
+    sk = tcp_create_openreq_child(listener, req)
+    sk.dst = dst
+    tcp_sync_mss(sk, route.dst_mtu(net, sk.daddr))
+    sk.rcv_mss = min(sk.mss_cache, DEFAULT_MSS[len(sk.daddr)])
+    net.hashinfo.insert(sk)
+    return sk
 
 
 def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
@@ -241,7 +249,7 @@ def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
         return None
     options = tcp_parse_options(skb)
     offset = secure_tcp_ts_off(net, skb.dst, skb.src)
-    agreed = syncookies.cookie_options((options.tsecr - 0) & MASK) if options.tsval is not None else OptionsReceived()
+    agreed = syncookies.cookie_options(options.tsecr) if options.tsval is not None else OptionsReceived()
     agreed.mss, agreed.tsval = mss, options.tsval
     try:
         req = RequestSock(sk, skb, agreed)
@@ -249,7 +257,7 @@ def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
         return None
     req.irs, req.rcv_nxt, req.iss, req.ts_offset = (skb.seq - 1) & MASK, skb.seq, (skb.ack - 1) & MASK, offset
     tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
-    child = tcp_create_openreq_child(sk, req)
+    child = tcp_v4_syn_recv_sock(sk, req)
     inet_csk_reqsk_queue_add(sk, child)
     return child
 
@@ -264,7 +272,7 @@ def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
 
     req.timer.stop()
     sk.requests -= 1
-    child = tcp_create_openreq_child(sk, req)
+    child = tcp_v4_syn_recv_sock(sk, req)
     child.syn_data = True
     syn_ack = Skb(req.iss, flags=SYN, sent=sk.net.now, first_sent=sk.net.now)
     child.rtx_queue.append(syn_ack)
@@ -377,7 +385,7 @@ class TcpProto(InetProto):
 
 def _prot(name: str) -> TcpProto:
     return TcpProto(
-        name=name, obj=TcpSock, init=tcp.tcp_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
+        name=name, obj=TcpSock, init=tcp.tcp_v4_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
         accept=inet_csk_accept, shutdown=tcp.tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
         sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp.tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
     )  # fmt: skip

@@ -10,10 +10,10 @@ from conformance.stack.inet_hashtables import inet_put_port
 from conformance.stack.sock import Sock
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_options import tcp_parse_options
-from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment, tcp_sync_mss
-from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
+from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment
+from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_adopt_state, tcp_set_state
-from conformance.wire.segment import ACK, ECE, FIN, RST, SYN, Segment
+from conformance.wire.segment import ACK, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
@@ -81,17 +81,10 @@ def _initial_window(listener: TcpSock, advmss: int) -> tuple[int, int]:
 
 
 def tcp_rtx_synack(req: RequestSock) -> None:
-    """Send the SYN,ACK, for the first time or again."""
-    stamps = (req.time_stamp(), req.ts_recent or 0) if req.tstamp_ok else None
-    options = tcp_options_bytes(
-        mss=req.advmss, sack_ok=req.sack_ok, stamps=stamps, wscale=req.rcv_wscale if req.wscale_ok else None, cookie=req.cookie
-    )
-    flags = SYN | ACK | (ECE if req.ecn_ok and not req.retrans else 0)
-    window = min(req.rcv_wnd, MAX_WINDOW)
-    tcp_send_segment(
-        req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
-        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl,
-    )  # fmt: skip
+    """Send the SYN,ACK again."""
+    from conformance.stack.tcp_ipv4 import tcp_v4_send_synack
+
+    tcp_v4_send_synack(req)
 
 
 def inet_csk_reqsk_queue_hash_add(req: RequestSock) -> None:
@@ -185,7 +178,7 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
 
 def _accept(req: RequestSock, skb: Segment, options: OptionsReceived) -> TcpSock | None:
     """The handshake is complete. TCP_DEFER_ACCEPT waits for data; a full queue has no place for it yet."""
-    from conformance.stack.tcp_ipv4 import tcp_v4_send_reset
+    from conformance.stack.tcp_ipv4 import tcp_v4_send_reset, tcp_v4_syn_recv_sock
 
     listener = req.listener
     if listener.defer_accept and not skb.payload and not skb.flags & FIN and req.net.now - req.sent < listener.defer_accept:
@@ -202,7 +195,7 @@ def _accept(req: RequestSock, skb: Segment, options: OptionsReceived) -> TcpSock
         req.ts_recent = options.tsval
     req.timer.stop()
     listener.requests -= 1
-    child = tcp_create_openreq_child(listener, req)
+    child = tcp_v4_syn_recv_sock(listener, req)
     if not req.retrans:
         from conformance.stack.tcp_ack import tcp_ack_update_rtt
 
@@ -228,15 +221,20 @@ def _oow_rate_limited(entry: RequestSock | TimeWaitSock) -> bool:
     return False
 
 
-def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
-    """The connection that a request has become, in SYN-RECEIVED until the ACK is processed."""
-    net = listener.net
-    sk = TcpSock(net, listener.sk_family, listener.sk_type, listener.sk_protocol, listener.sk_prot)
+def inet_csk_clone_lock(listener: TcpSock, req: RequestSock) -> TcpSock:
+    """A socket with the listener's options, which is where the request was: in SYN-RECEIVED."""
+    sk = TcpSock(listener.net, listener.sk_family, listener.sk_type, listener.sk_protocol, listener.sk_prot)
     for name in _INHERITED:
         setattr(sk, name, getattr(listener, name))
     sk.saddr = sk.rcv_saddr = req.saddr
     sk.num, sk.daddr, sk.dport = req.num, req.daddr, req.dport
-    sk.dst = route.ip_route_output(net, req.daddr, req.saddr)
+    tcp_adopt_state(sk, req)
+    return sk
+
+
+def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
+    """What the handshake has settled goes from the request to the connection."""
+    sk = inet_csk_clone_lock(listener, req)
     sk.irs, sk.iss = req.irs, req.iss
     sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = req.rcv_nxt
     sk.snd_una = req.iss
@@ -248,14 +246,10 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
     sk.tstamp_ok, sk.sack_ok, sk.wscale_ok, sk.ecn_ok = req.tstamp_ok, req.sack_ok, req.wscale_ok, req.ecn_ok
     sk.snd_wscale, sk.ts_offset = req.snd_wscale, req.ts_offset
     if req.tstamp_ok:
-        sk.ts_recent, sk.ts_recent_stamp = req.ts_recent, net.now
+        sk.ts_recent, sk.ts_recent_stamp = req.ts_recent, sk.net.now
     sk.advmss = req.advmss
     sk.mss_clamp = min(req.peer_mss, listener.user_mss) if listener.user_mss else req.peer_mss
-    tcp_sync_mss(sk, route.dst_mtu(net, sk.daddr))
-    sk.rcv_mss = min(sk.mss_cache, DEFAULT_MSS[len(sk.daddr)])
     sk.total_retrans = req.retrans
-    tcp_adopt_state(sk, req)
-    net.hashinfo.insert(sk)
     return sk
 
 

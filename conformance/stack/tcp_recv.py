@@ -49,7 +49,7 @@ def tcp_recvmsg(sk: Sock, size: int, flags: int) -> Call:
 
 def _news(sk: TcpSock, had: int) -> Callable[[], bool]:
     """Is there more than there was, or will there never be?"""
-    return lambda: len(sk.receive_queue) > had or not _alive(sk) or bool(sk.urg_data)
+    return lambda: len(sk.receive_queue) > had or not _alive(sk)
 
 
 def _alive(sk: TcpSock) -> bool:

@@ -82,12 +82,11 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
 
 
 def _append(sk: TcpSock, data: bytes, start: int, mss: int) -> int:
-    """Fill the tail segment, or a new one (skb_entail); returns how many octets it took."""
+    """Fill the tail segment, or a new one; returns how many octets it took."""
     room = _sndbuf(sk) - sk.queued
     tail = sk.write_queue[-1] if sk.write_queue else None
     if tail is None or len(tail.data) >= mss or tail.urgent or tail.flags & FIN or tail.sent:
-        tail = Skb(sk.write_seq, bytearray())
-        sk.write_queue.append(tail)
+        tail = skb_entail(sk)
     count = min(mss - len(tail.data), len(data) - start, max(room, 1))
     if not isinstance(tail.data, bytearray):
         tail.data = bytearray(tail.data)
@@ -96,6 +95,13 @@ def _append(sk: TcpSock, data: bytes, start: int, mss: int) -> int:
     sk.write_seq = (sk.write_seq + count) & MASK
     sk.queued += count
     return count
+
+
+def skb_entail(sk: TcpSock) -> Skb:
+    """A new segment at the queue's end, empty yet."""
+    skb = Skb(sk.write_seq, bytearray())
+    sk.write_queue.append(skb)
+    return skb
 
 
 def forced_push(sk: TcpSock) -> bool:

@@ -107,8 +107,13 @@ def tcp_nagle_test(sk: TcpSock, skb: Skb, mss: int, nonagle: int) -> bool:
     return sk.net.sysctl.linux and not (after(sk.snd_sml, sk.snd_una) and not after(sk.snd_sml, sk.snd_nxt))
 
 
-def _fit(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> bool:
-    """Does the window take this segment (tcp_snd_wnd_test)? Half of the largest window takes part of it (RFC 9293, 3.8.6.2.1, (3))."""
+def tcp_cwnd_test(sk: TcpSock, skb: Skb) -> bool:
+    """Has the congestion window room for a segment? A FIN alone needs none."""
+    return sk.in_flight < sk.snd_cwnd or bool(not skb.data and skb.flags & FIN)
+
+
+def tcp_snd_wnd_test(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> bool:
+    """Does the peer's window take this segment? Half of the largest window takes part of it (RFC 9293, 3.8.6.2.1, (3))."""
     usable = (sk.snd_una + sk.snd_wnd - skb.seq) & MASK
     if usable >= 1 << 31:  # the window has shrunk past it
         usable = 0
@@ -130,13 +135,12 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
     queue = sk.write_queue
     while queue:
         skb = queue[0]
-        only_fin = not skb.data and skb.flags & FIN
-        if not only_fin and sk.in_flight >= sk.snd_cwnd:
+        if not tcp_cwnd_test(sk, skb):
             sk.cwnd_limited = True
             break
         if len(skb.data) > mss:
             queue.insert(1, tcp_fragment(skb, mss))
-        if not _fit(sk, skb, nonagle, sent > 0):
+        if not tcp_snd_wnd_test(sk, skb, nonagle, sent > 0):
             break
         if not tcp_nagle_test(sk, skb, mss, nonagle if len(queue) == 1 else nonagle | NAGLE_PUSH):
             break
@@ -145,16 +149,16 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
         skb.sent = skb.first_sent = sk.net.now
         if not sk.rtx_queue:
             tcp_cong.tcp_cwnd_restart_after_idle(sk)
-        _new_data_sent(sk, skb)
         tcp_transmit_skb(sk, skb)
+        tcp_event_new_data_sent(sk, skb)
         if small:
             sk.snd_sml = skb.end_seq
         sent += 1
     return not sent and not sk.rtx_queue and bool(queue)
 
 
-def _new_data_sent(sk: TcpSock, skb: Skb) -> None:
-    """tcp_event_new_data_sent()."""
+def tcp_event_new_data_sent(sk: TcpSock, skb: Skb) -> None:
+    """It is under way now, and waits for its acknowledgment."""
     first = not sk.rtx_queue
     sk.rtx_queue.append(skb)
     sk.snd_nxt = skb.end_seq
@@ -163,8 +167,14 @@ def _new_data_sent(sk: TcpSock, skb: Skb) -> None:
 
 
 def tcp_push_pending_frames(sk: TcpSock, nonagle: int | None = None) -> None:
-    """__tcp_push_pending_frames(): send what may leave; if nothing may though nothing is under way, the window will be probed."""
-    if sk.write_queue and tcp_write_xmit(sk, tcp_current_mss(sk), _nonagle(sk) if nonagle is None else nonagle):
+    """Send what may leave, if there is anything."""
+    if sk.write_queue:
+        __tcp_push_pending_frames(sk, tcp_current_mss(sk), _nonagle(sk) if nonagle is None else nonagle)
+
+
+def __tcp_push_pending_frames(sk: TcpSock, mss: int, nonagle: int) -> None:
+    """If nothing may leave though nothing is under way, the window will be probed."""
+    if tcp_write_xmit(sk, mss, nonagle):
         tcp_timer.tcp_check_probe_timer(sk)
 
 
@@ -181,7 +191,7 @@ def tcp_push(sk: TcpSock, more: bool) -> None:
     if not more and not sk.cork:
         tail.flags |= PSH
         sk.pushed_seq = sk.write_seq
-    tcp_push_pending_frames(sk, _nonagle(sk) | (NAGLE_CORK if more else 0))
+    __tcp_push_pending_frames(sk, tcp_current_mss(sk), _nonagle(sk) | (NAGLE_CORK if more else 0))
 
 
 def tcp_send_fin(sk: TcpSock) -> None:
@@ -229,6 +239,7 @@ def _collapse(sk: TcpSock, skb: Skb, place: int, size: int) -> None:
             return
         skb.data = bytes(skb.data) + bytes(following.data)
         skb.flags |= following.flags
+        following.in_retrans = True  # it is: tcp_xmit_retransmit_queue, which may be on its way to it, has nothing left to do
         del queue[place + 1]
 
 
@@ -276,7 +287,7 @@ def tcp_write_wakeup(sk: TcpSock) -> bool:
         sk.write_queue.popleft()
         skb.flags |= PSH
         skb.sent = skb.first_sent = sk.net.now
-        _new_data_sent(sk, skb)
+        tcp_event_new_data_sent(sk, skb)
         tcp_transmit_skb(sk, skb)
         return True
     if sk.snd_up is not None and between_una(sk):

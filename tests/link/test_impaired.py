@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.link.impaired import ImpairedLink, Impairment
@@ -116,6 +116,7 @@ def test_what_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
         Impairment(**wrong)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(impairments, schedules, st.integers(0, 2**32), st.integers(1, 8))
 def test_whatever_happens_every_frame_is_accounted_for(
     wrong: Impairment, schedule: list[tuple[int, bytes]], seed: int, capacity: int

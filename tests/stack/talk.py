@@ -6,13 +6,38 @@ from dataclasses import dataclass
 from random import Random
 
 from conformance.host.calls import (
-    accept, bind, close, connect, join, listen, ppoll, recv, send, sendto, setsockopt, shutdown, sleep, socket, spawn,
+    accept,
+    bind,
+    close,
+    connect,
+    join,
+    listen,
+    ppoll,
+    recv,
+    send,
+    sendto,
+    setsockopt,
+    shutdown,
+    sleep,
+    socket,
+    spawn,
 )  # fmt: skip
 from conformance.stack.errors import SocketError
 from conformance.stack.sock import Address
 from conformance.stack.sysctl import MS
 from conformance.stack.uapi import (
-    AF_INET, AF_INET6, MSG_DONTWAIT, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_WAITALL, POLLIN, POLLOUT, SHUT_WR, SOCK_STREAM,
+    AF_INET,
+    AF_INET6,
+    MSG_DONTWAIT,
+    MSG_FASTOPEN,
+    MSG_MORE,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_WAITALL,
+    POLLIN,
+    POLLOUT,
+    SHUT_WR,
+    SOCK_STREAM,
 )  # fmt: skip
 from tests.stack.brief import Brief
 

@@ -37,6 +37,8 @@ from conformance.wire.checksum import finish, ones_sum
 DEVICE = "stack0"
 LINUX = {"ipv4": ("192.0.2.2", 24, socket.AF_INET), "ipv6": ("2001:db8::2", 64, socket.AF_INET6)}
 STACK = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
+NO_DAD = 0x02
+"""IFA_F_NODAD: the address is there at once."""
 PATIENCE = 100
 FETCH_WITH_PYTHON = """
 import shutil, sys, urllib.request
@@ -73,8 +75,6 @@ def main(scenario: str, family: str, octets: int, options: list[str]) -> int:
 def make_device() -> None:
     """The TAP device, and what Linux has on it."""
     Tap().close()  # an EnvironmentFault, where none can be had
-    for scope in ("all", "default"):
-        write_sysctl(f"net/ipv6/conf/{scope}/accept_dad", "0")  # an address is there at once
     write_sysctl("net/ipv4/tcp_orphan_retries", "1")  # the namespace is gone soon after the last process
     with IPRoute() as netlink:
         netlink.link("set", index=netlink.link_lookup(ifname="lo")[0], state="up")
@@ -82,22 +82,20 @@ def make_device() -> None:
         index = netlink.link_lookup(ifname=DEVICE)[0]
         netlink.link("set", index=index, state="up")
         for address, length, family in LINUX.values():
-            netlink.addr("add", index=index, address=address, prefixlen=length, family=family)
+            netlink.addr("add", index=index, address=address, prefixlen=length, family=family, flags=NO_DAD)
 
 
 def serve(family: str, source: Path, target: Path, options: list[str]) -> tuple[str, int]:
     """Linux fetches from the stack."""
     url = f"http://{bracketed(STACK[family])}:8080/source"
     with started(*stack(options), "http", "--port", "8080", "--folder", str(source.parent)) as server:
-        assert server.stdout is not None
-        first = [server.stdout.readline() for _ in range(2)]
-        assert "http on" in first[-1], first
+        first = until(server, "http on")
         curl = shutil.which("curl")
         command = [curl, "--silent", "--show-error", "--max-time", str(PATIENCE), "--globoff", "--output", str(target), url]
         subprocess.run(command if curl else [sys.executable, "-c", FETCH_WITH_PYTHON, url, str(target)], check=False, timeout=PATIENCE + 10)
         server.send_signal(signal.SIGTERM)
         rest, _ = server.communicate(timeout=PATIENCE)
-    return "".join(first) + rest, server.returncode
+    return first + rest, server.returncode
 
 
 def fetch(family: str, source: Path, target: Path, options: list[str]) -> tuple[str, int]:
@@ -114,7 +112,7 @@ def echo(family: str, source: Path, target: Path, options: list[str]) -> tuple[s
     """Linux sends to the stack's echo server, and pings it; what came back every time is what came back."""
     data, number, came = source.read_bytes(), LINUX[family][2], []
     with started(*stack(options), "echo") as server:
-        wait_for(number, STACK[family], 7)
+        until(server, "echo on")
         with socket.socket(number, socket.SOCK_DGRAM) as datagrams:
             datagrams.settimeout(PATIENCE)
             datagrams.sendto(data, (STACK[family], 7))
@@ -178,6 +176,17 @@ def started(*command: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         program.kill()
         program.communicate()
+
+
+def until(program: subprocess.Popen[str], line: str) -> str:
+    """What a program says, until it says this."""
+    assert program.stdout is not None
+    said = ""
+    while line not in said:
+        more = program.stdout.readline()
+        assert more, f"it ended: {said}"
+        said += more
+    return said
 
 
 def wait_for(family: socket.AddressFamily, address: str, port: int) -> None:

@@ -162,7 +162,7 @@ WALKS = {
     "sock_map_fd get_unused_fd_flags fd_install",
     "bind": "sys_bind sockfd_lookup_light move_addr_to_kernel inet_bind inet_csk_get_port inet_csk_bind_conflict",
     "listen": "sys_listen sockfd_lookup_light inet_listen __inet_listen_sk inet_csk_listen_start tcp_set_state inet_csk_get_port inet_hash",
-    "accept": "sys_accept sockfd_lookup_light get_unused_fd_flags sock_alloc inet_accept inet_csk_accept inet_csk_wait_for_connect",
+    "accept": "sys_accept sockfd_lookup_light sock_alloc get_unused_fd_flags inet_accept inet_csk_accept inet_csk_wait_for_connect",
     "accepted": "reqsk_queue_remove __inet_accept sock_graft inet_getname fd_install",
     "connect": "sys_connect sockfd_lookup_light move_addr_to_kernel inet_stream_connect __inet_stream_connect _connect tcp_set_state "
     "inet_hash_connect __inet_hash_connect __inet_check_established inet_wait_for_connect",

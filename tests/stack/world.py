@@ -30,6 +30,8 @@ PREFIX = {4: 24, 6: 64}
 MOST_EVENTS = 300_000
 MOST_AT_ONCE = 2000
 """Frames that one frame, timer or call may make a stack send."""
+MOST_CALLS = 100_000
+"""Calls that the programs may make at one moment."""
 
 COUNTS: Counter[str] = Counter()
 """What this process has played so far: schedules, segments, calls."""
@@ -38,8 +40,13 @@ COUNTS: Counter[str] = Counter()
 class CountingNet(Net):
     """A stack that counts the calls made on it."""
 
+    calls = 0
+    """Since the last event."""
+
     def call(self, name: str, *arguments: object, tag: object = None) -> Task:
         COUNTS["calls"] += 1
+        self.calls += 1
+        assert self.calls <= MOST_CALLS, f"{name} is called again and again, and time stands still"
         return super().call(name, *arguments, tag=tag)
 
 
@@ -80,7 +87,7 @@ class Host:
 
     def run(self) -> None:
         """Let the programs go on."""
-        self.sent = 0
+        self.sent = self.net.calls = 0
         self.processes.run()
 
     def sockets(self) -> Iterator[TcpSock]:
