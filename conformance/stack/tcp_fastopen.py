@@ -6,17 +6,20 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from conformance.stack.errors import SocketError
+from conformance.stack.in6 import on_wire
 from conformance.stack.sock import Address, SocketState
 from conformance.stack.tasks import Call
 from conformance.stack.tcp_sock import MASK, OptionsReceived, Skb, TcpSock, after
 from conformance.stack.tcp_states import TcpState
+from conformance.stack.uapi import MSG_DONTWAIT
 from conformance.wire.segment import SYN, Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
 
 __all__ = [
-    "tcp_fastopen_connect", "tcp_fastopen_cookie_gen", "tcp_rcv_fastopen_synack", "tcp_send_syn_data", "tcp_sendmsg_fastopen",
+    "tcp_fastopen_connect", "tcp_fastopen_cookie_gen", "tcp_fastopen_defer_connect",
+    "tcp_rcv_fastopen_synack", "tcp_send_syn_data", "tcp_sendmsg_fastopen",
     "tcp_try_fastopen",
 ]  # fmt: skip
 
@@ -34,23 +37,40 @@ def tcp_fastopen_cookie_gen(net: Net, peer: bytes, own: bytes) -> bytes:
 def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, flags: int, address: Address | None) -> Call:
     """Connect and send in one call; returns how many octets went with the SYN. EOPNOTSUPP where the client side is off."""
     from conformance.stack.inet_stream import inet_stream_connect
-    from conformance.stack.uapi import MSG_DONTWAIT
 
     if sk.net.sysctl.fast_open not in ("client", "both"):
         raise SocketError("EOPNOTSUPP")
+    if sk.defer_connect:  # TCP_FASTOPEN_CONNECT: everything but the SYN is done
+        from conformance.stack.tcp_write_queue import tcp_connect
+
+        sk.defer_connect, sk.fastopen_data = False, bytes(data)
+        tcp_connect(sk)
+        return sk.syn_sent
+    if sk.sk_state in (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT):
+        return 0
     if sk.sk_state is not TcpState.CLOSED:
-        if sk.sk_state in (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT):
-            return 0
         raise SocketError("EALREADY")
-    sk.defer_connect = False
-    sk.fastopen_data, sk.fastopen_cookie = bytes(data), sk.net.fastopen_cookies.get(address.host if address else sk.daddr, b"")
+    if address is None:
+        raise SocketError("EINVAL")
+    sk.fastopen_data, sk.fastopen_cookie = bytes(data), sk.net.fastopen_cookies.get(on_wire(address.host), b"")
     sock = sk.sk_socket
     assert sock is not None
     sock.state = SocketState.SS_UNCONNECTED
-    if address is None:
-        address = Address(sk.daddr, sk.dport)
-    yield from inet_stream_connect(sock, address, bool(flags & MSG_DONTWAIT))
+    try:
+        yield from inet_stream_connect(sock, address, bool(flags & MSG_DONTWAIT))
+    except SocketError as error:
+        if error.name != "EINPROGRESS" or not sk.syn_sent:
+            raise
     return sk.syn_sent
+
+
+def tcp_fastopen_defer_connect(sk: TcpSock) -> bool:
+    """TCP_FASTOPEN_CONNECT: may connect return at once, and the SYN wait for the first data? Without a cookie the SYN asks for one."""
+    if not sk.fastopen_connect or sk.net.sysctl.fast_open not in ("client", "both"):
+        return False
+    sk.fastopen_cookie = sk.net.fastopen_cookies.get(sk.daddr, b"")
+    sk.defer_connect = bool(sk.fastopen_cookie)
+    return sk.defer_connect
 
 
 def tcp_fastopen_connect(sk: TcpSock) -> None:

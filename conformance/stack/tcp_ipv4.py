@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt
+from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt, tcp_write_queue
 from conformance.stack.errors import SocketError
 from conformance.stack.icmp_errors import icmp_err_convert
 from conformance.stack.in6 import on_wire
@@ -71,9 +71,8 @@ def tcp_v4_connect(sk: Sock, address: Address) -> None:
     if not sk.write_seq:
         sk.write_seq = secure_tcp_seq(net, sk.saddr, sk.daddr, sk.num, sk.dport)
     sk.ts_offset = secure_tcp_ts_off(net, sk.saddr, sk.daddr)
-    from conformance.stack.tcp_write_queue import tcp_connect
-
-    tcp_connect(sk)
+    if not tcp_fastopen.tcp_fastopen_defer_connect(sk):
+        tcp_write_queue.tcp_connect(sk)
 
 
 def _destination(sk: TcpSock, address: Address) -> bytes:

@@ -72,16 +72,19 @@ def _must_wait(sk: TcpSock, some: bool) -> bool:
 
 def _take(sk: TcpSock, taken: bytearray, size: int, peek: bool) -> bool:
     """Move octets to the caller, up to the urgent mark. Does a read end there?"""
-    queue = sk.receive_queue
+    queue, skipped = sk.receive_queue, 0
     while True:
-        start = len(taken) if peek else 0
+        start = len(taken) + skipped if peek else 0
         room, there = size - len(taken), len(queue) - start
         if room <= 0 or there <= 0:
             return False
         mark = None if sk.urg_seq is None or sk.oobinline else (sk.urg_seq - sk.copied_seq - start) & MASK
-        if mark == 0 and not peek:
+        if mark == 0:
             if taken:
                 return True
+            if peek:
+                skipped = 1
+                continue
             del queue[:1]  # it was told apart already, or is lost now
             sk.copied_seq = (sk.copied_seq + 1) & MASK
             sk.urg_seq = sk.urg_data = None

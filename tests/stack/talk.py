@@ -149,9 +149,11 @@ async def writing(fd: int, side: Side, first: int) -> None:
         if pauses and number:
             await sleep(pauses.pop() * MS)
         start = max(start, first)
-        flags = MSG_OOB if number == side.urgent else MSG_MORE if side.more and number % 2 else 0
-        while start < end:
-            start += await patient_send(fd, octets[start:end], flags, side.polls)
+        urgent = number == side.urgent
+        while start < end - urgent:
+            start += await patient_send(fd, octets[start : end - urgent], MSG_MORE if side.more and number % 2 else 0, side.polls)
+        if urgent:
+            start += await patient_send(fd, octets[start:end], MSG_OOB, side.polls)
     if side.ending != "close":
         await shutdown(fd, SHUT_WR)
 
@@ -187,19 +189,18 @@ async def reading(fd: int, side: Side) -> bytes:
 async def patient_recv(fd: int, size: int, side: Side) -> bytes:
     """One call that gives at least an octet, unless the peer has ended."""
     before = b""
-    flags = MSG_WAITALL if side.whole else 0
     if side.peeks:
         before = await recv(fd, size, MSG_PEEK)
-    while side.polls:
+    data = None
+    while side.polls and data is None:
         try:
             data = await recv(fd, size, MSG_DONTWAIT)
         except SocketError as error:
             if error.name != "EAGAIN":
                 raise
-        else:
-            assert data[: len(before)] == before[: len(data)], "what was peeked at is not what is read"
-            return data
-        await ppoll([(fd, POLLIN)])
-    data = await recv(fd, size, flags)
-    assert data[: len(before)] == before[: len(data)], "what was peeked at is not what is read"
+            await ppoll([(fd, POLLIN)])
+    if data is None:
+        data = await recv(fd, size, MSG_WAITALL if side.whole else 0)
+    if side.peeks:
+        assert data[: len(before)] == before[: len(data)] and bool(data) == bool(before), "what was peeked at is not what is read"
     return data
