@@ -1,4 +1,4 @@
-"""How many examples the property tests of the stack play: few and always the same ones, or with ``HYPOTHESIS_PROFILE=fuzz`` many new ones."""
+"""How much a property is tried: a modest and fixed amount in every run, more in ``make fuzz``, and what was tried in numbers."""
 
 from __future__ import annotations
 
