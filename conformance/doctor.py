@@ -43,12 +43,11 @@ def diagnose() -> list[Finding]:
     """Try everything, each in a process of its own, so that nothing sticks to this one."""
     findings = [_python(), _kernel(), *(_library(name) for name in _LIBRARIES), _reference()]
     if sys.platform == "linux":
-        findings += [
-            *(_library(name, "linux") for name in _LINUX_LIBRARIES),
-            _tried("namespaces", _try_namespaces, "linux", _ALLOW_NAMESPACES),
-            _tried("test bed", _try_bed, "linux", _ALLOW_BED),
-            _tried("tracepoint", _try_tracepoint, "", _ALLOW_TRACEPOINT),
-        ]
+        findings += [_library(name, "linux") for name in _LINUX_LIBRARIES]
+        findings.append(namespaces := _tried("namespaces", _try_namespaces, "linux", _ALLOW_NAMESPACES))
+        for subject, attempt, needed_for, remedy in _WITHIN:
+            without = Finding(subject, False, "not tried: it needs namespaces", "", needed_for)
+            findings.append(_tried(subject, attempt, needed_for, remedy) if namespaces.works else without)
     return findings
 
 
@@ -104,6 +103,10 @@ def _try_tracepoint() -> str:
     acquire()
     StateTracer().close()
     return "sock:inet_sock_set_state in an instance of its own"
+
+
+_WITHIN = (("test bed", _try_bed, "linux", _ALLOW_BED), ("tracepoint", _try_tracepoint, "", _ALLOW_TRACEPOINT))
+"""What is tried in a namespace, what needs it, and what to do where it does not work."""
 
 
 def _tried(subject: str, attempt: Callable[[], str], needed_for: str, remedy: str) -> Finding:
