@@ -22,7 +22,7 @@ def show_findings(findings: Sequence[Finding]) -> int:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for finding in findings:
         mark = Text("✓", "green") if finding.works else Text("✗", "red" if finding.needed_for else "yellow")
-        table.add_row(mark, Text(finding.subject), Text(finding.detail if finding.works else f"{finding.detail}\n→ {finding.remedy}"))
+        table.add_row(mark, Text(finding.subject), Text(f"{finding.detail}\n→ {finding.remedy}" if finding.remedy else finding.detail))
     console.print(table)
     console.print()
     some = False
