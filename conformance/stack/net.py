@@ -68,6 +68,8 @@ class Net:
         """RFC 5961, section 7: the second that is counted, and how many challenge ACKs were sent in it."""
         self.fastopen_cookies: dict[bytes, bytes] = {}
         """What peers gave us for the next time (RFC 7413)."""
+        self.tw_count = 0
+        """Connections in TIME-WAIT (tcp_death_row.tw_refcount)."""
         self.overflowed = -(10**18)
         """When a listener last had no room for a SYN: only then are SYN cookies believed."""
         self.mib: Counter[str] = Counter()

@@ -136,6 +136,14 @@ def tcp_in_window(seq: int, end: int, low: int, high: int) -> bool:
     return seq == high and seq == end
 
 
+def _acceptable(req: RequestSock, seq: int, length: int) -> bool:
+    """The table of RFC 9293, 3.10.7.4, first. Linux takes what begins at the right edge, too."""
+    offset = (seq - req.rcv_nxt) & MASK
+    if req.net.sysctl.linux:
+        return tcp_in_window(seq, (seq + length) & MASK, req.rcv_nxt, (req.rcv_nxt + req.rcv_wnd) & MASK)
+    return not offset or offset < req.rcv_wnd or (length > 0 and (offset + length - 1) & MASK < req.rcv_wnd)
+
+
 def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
     """A segment for a request (RFC 9293, 3.10.7.4, SYN-RECEIVED): the connection if it is one now, else None; answers leave from here."""
     from conformance.stack.tcp_ipv4 import tcp_v4_send_reset
@@ -156,7 +164,9 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
     if flags & ACK and not flags & RST and skb.ack != (req.iss + 1) & MASK:
         tcp_v4_send_reset(req.net, skb)
         return None
-    if paws or not tcp_in_window(skb.seq, (skb.seq + length) & MASK, req.rcv_nxt, (req.rcv_nxt + req.rcv_wnd) & MASK):
+    if req.tstamp_ok and options.tsval is None and not flags & RST and not req.net.sysctl.linux:
+        return None  # RFC 7323, section 3.2; the connection would drop it, too, and be there all the same
+    if paws or not _acceptable(req, skb.seq, length):
         if not flags & RST and not _oow_rate_limited(req):
             _reqsk_send_ack(req)
         return None
@@ -283,9 +293,8 @@ def tcp_time_wait(sk: TcpSock) -> None:
     from conformance.stack.tcp_timer import tcp_clear_xmit_timers
 
     net = sk.net
-    waiting = sum(isinstance(entry, TimeWaitSock) for entry in net.hashinfo.entries()) if net.sysctl.max_tw_buckets < 4096 else 0
     tcp_clear_xmit_timers(sk)
-    if waiting >= net.sysctl.max_tw_buckets:
+    if net.tw_count >= net.sysctl.max_tw_buckets:
         net.count("TCPTimeWaitOverflow")
         tcp_done(sk)
         return
@@ -294,6 +303,7 @@ def tcp_time_wait(sk: TcpSock) -> None:
     sk.sk_shutdown = 3
     tw = TimeWaitSock(sk)
     net.hashinfo.insert(tw)
+    net.tw_count += 1
     tw.timer.reset(net.now + _length(net))
     sk.sk_wake()
 
@@ -301,6 +311,7 @@ def tcp_time_wait(sk: TcpSock) -> None:
 def inet_twsk_deschedule_put(tw: TimeWaitSock) -> None:
     """TIME-WAIT is over."""
     tw.timer.stop()
+    tw.net.tw_count -= 1
     tw.net.hashinfo.remove(tw)
     sk = tw.sk
     if sk.sk_state is TcpState.TIME_WAIT:

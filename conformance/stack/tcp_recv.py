@@ -72,9 +72,10 @@ def _must_wait(sk: TcpSock, some: bool) -> bool:
 
 def _take(sk: TcpSock, taken: bytearray, size: int, peek: bool) -> bool:
     """Move octets to the caller, up to the urgent mark. Does a read end there?"""
-    queue, skipped = sk.receive_queue, 0
+    queue = sk.receive_queue
+    hole = peek and sk.urg_seq == sk.copied_seq and not sk.oobinline
     while True:
-        start = len(taken) + skipped if peek else 0
+        start = len(taken) + hole if peek else 0
         room, there = size - len(taken), len(queue) - start
         if room <= 0 or there <= 0:
             return False
@@ -82,9 +83,6 @@ def _take(sk: TcpSock, taken: bytearray, size: int, peek: bool) -> bool:
         if mark == 0:
             if taken:
                 return True
-            if peek:
-                skipped = 1
-                continue
             del queue[:1]  # it was told apart already, or is lost now
             sk.copied_seq = (sk.copied_seq + 1) & MASK
             sk.urg_seq = sk.urg_data = None

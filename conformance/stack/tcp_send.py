@@ -52,9 +52,9 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
         yield from sk_stream_wait_connect(sk, deadline)
     if sk.sk_err or sk.sk_shutdown & Shutdown.SEND:
         _error(sk)
-    mss = tcp_current_mss(sk)
+    mss, limit = tcp_current_mss(sk), _sndbuf(sk)
     while copied < len(data):
-        if not sk_stream_memory_free(sk):
+        if sk.queued >= limit:
             tcp_push_pending_frames(sk, NAGLE_PUSH)
             if not sk_stream_memory_free(sk):
                 woken = yield from _wait_for_memory(sk, deadline)
@@ -64,9 +64,9 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
                     if woken is Woken.EVENT:
                         _error(sk)
                     raise SocketError("EINTR" if woken is Woken.SIGNAL else "EAGAIN")
-            mss = tcp_current_mss(sk)
+            mss, limit = tcp_current_mss(sk), _sndbuf(sk)
             continue
-        copied += _append(sk, data, copied, mss)
+        copied += _append(sk, data, copied, mss, limit - sk.queued)
         if copied < len(data) and forced_push(sk):
             tcp_mark_push(sk)
             tcp_push_pending_frames(sk, NAGLE_PUSH)
@@ -81,13 +81,12 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
     return copied
 
 
-def _append(sk: TcpSock, data: bytes, start: int, mss: int) -> int:
-    """Fill the tail segment, or a new one; returns how many octets it took."""
-    room = _sndbuf(sk) - sk.queued
+def _append(sk: TcpSock, data: bytes, start: int, mss: int, room: int) -> int:
+    """Fill the tail segment, or a new one, with at most ``room`` octets; returns how many it took."""
     tail = sk.write_queue[-1] if sk.write_queue else None
     if tail is None or len(tail.data) >= mss or tail.urgent or tail.flags & FIN or tail.sent:
         tail = skb_entail(sk)
-    count = min(mss - len(tail.data), len(data) - start, max(room, 1))
+    count = min(mss - len(tail.data), len(data) - start, room)
     if not isinstance(tail.data, bytearray):
         tail.data = bytearray(tail.data)
     tail.data += data[start : start + count]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["Timer", "Timers"]
 
+_LEAST_SWEPT = 64
+
 
 class Timer:
     """Calls ``fire`` once its time has come. Made by :meth:`Timers.timer`."""
@@ -43,6 +45,7 @@ class Timers:
     def __init__(self) -> None:
         self._queue: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
+        self._sweep_at = _LEAST_SWEPT
 
     def timer(self, fire: Callable[[], None]) -> Timer:
         """A timer that is stopped."""
@@ -51,7 +54,22 @@ class Timers:
     def add(self, expires: int, timer: Timer) -> None:
         """Put a timer into the queue."""
         timer.queued = expires
+        if len(self._queue) >= self._sweep_at:
+            self._sweep()
         heapq.heappush(self._queue, (expires, next(self._order), timer))
+
+    def _sweep(self) -> None:
+        """Forget what was stopped: keepalive's timer, and all that it holds, would else stay for hours after its connection."""
+        kept = []
+        for entry in self._queue:
+            at, _, timer = entry
+            if timer.queued == at and timer.expires is not None:
+                kept.append(entry)
+            elif timer.queued == at:
+                timer.queued = None
+        heapq.heapify(kept)
+        self._queue[:] = kept
+        self._sweep_at = max(2 * len(kept), _LEAST_SWEPT)
 
     def next(self) -> int | None:
         """When the next timer goes off, in ns."""
