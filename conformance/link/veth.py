@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import socket
 import struct
+import time
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -18,6 +20,10 @@ from conformance.wire.segment import Family
 __all__ = ["VethPair", "write_sysctl"]
 
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+_PATIENCE = 20
+"""Seconds that the kernel's work queue may take."""
+_RTN_LOCAL = 2
+"""linux/rtnetlink.h."""
 _SIOCETHTOOL = 0x8946
 _OFFLOADS_OFF = (0x15, 0x17, 0x19, 0x1F, 0x25, 0x2C)
 """linux/ethtool.h: the commands that set rx checksums, tx checksums, scatter-gather, TSO, GSO, GRO."""
@@ -44,6 +50,19 @@ def _offloads_off(interface: str) -> None:
         for command in _OFFLOADS_OFF:
             value = (ctypes.c_uint32 * 2)(command, 0)  # struct ethtool_value
             fcntl.ioctl(control, _SIOCETHTOOL, struct.pack("=16sQ16x", interface.encode(), ctypes.addressof(value)))
+
+
+def _wait_until_local(netlink: IPRoute, address: str) -> None:
+    """Wait until the stack takes what is sent to this IPv6 address of its own.
+
+    Linux makes the route for it later, in a work queue (addrconf_dad_work), though duplicates are not looked for: on a busy machine
+    a SYN could come before it and be dropped. OSError: it takes too long.
+    """
+    end = time.monotonic() + _PATIENCE
+    while netlink.route("get", dst=address, family=socket.AF_INET6)[0]["type"] != _RTN_LOCAL:
+        if time.monotonic() > end:
+            raise OSError(errno.ETIMEDOUT, f"{address} has no local route after {_PATIENCE} s")
+        time.sleep(0.0005)
 
 
 class VethPair:
@@ -88,6 +107,8 @@ class VethPair:
                 netlink.addr("add", index=index, address=net.sut, prefixlen=net.prefix, family=family)
                 netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", family=family)
                 netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=family)
+            if mtu >= IPV6_MTU:
+                _wait_until_local(netlink, next(net.sut for net in ADDRESSING if net.family is Family.IPV6))
         _offloads_off("sut")
 
     @staticmethod
