@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.link.netns import Namespace
@@ -59,10 +60,19 @@ def _wait_until_local(netlink: IPRoute, address: str) -> None:
     a SYN could come before it and be dropped. OSError: it takes too long.
     """
     end = time.monotonic() + _PATIENCE
-    while netlink.route("get", dst=address, family=socket.AF_INET6)[0]["type"] != _RTN_LOCAL:
+    while not _is_local(netlink, address):
         if time.monotonic() > end:
             raise OSError(errno.ETIMEDOUT, f"{address} has no local route after {_PATIENCE} s")
         time.sleep(0.0005)
+
+
+def _is_local(netlink: IPRoute, address: str) -> bool:
+    try:
+        return bool(netlink.route("get", dst=address, family=socket.AF_INET6)[0]["type"] == _RTN_LOCAL)
+    except NetlinkError as error:
+        if error.code != errno.ENETUNREACH:
+            raise
+        return False
 
 
 class VethPair:

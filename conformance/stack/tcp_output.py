@@ -148,7 +148,9 @@ def tcp_select_window(sk: TcpSock) -> int:
     current = sk.receive_window
     window = tcp_window_to_offer(sk)
     if window < current:
-        window = current + (1 << shift) - 1 >> shift << shift
+        # Rounding up offers new room, each time again; where there is none the field says less than what will be taken (RFC 7323, 2.4).
+        rounded = current + (1 << shift) - 1 >> shift << shift
+        window = rounded if rounded <= tcp_space(sk) else current
     window = min(window, MAX_WINDOW << shift)
     sk.rcv_wnd, sk.rcv_wup = window, sk.rcv_nxt
     return window >> shift

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -107,12 +108,14 @@ async def connecting(version: int, side: Side, server: Address, fast: bool = Fal
     return await talk(fd, side, first)
 
 
-async def serving(version: int, side: Side, own: Address, backlog: int = 1) -> bytes:
+async def serving(version: int, side: Side, own: Address, accepted: Callable[[], object]) -> bytes:
     """The server, for one connection; what it has read."""
     listener = await prepared(version, side)
+    await setsockopt(listener, "TCP_FASTOPEN", 1)
     await bind(listener, own)
-    await listen(listener, backlog)
+    await listen(listener, 1)
     fd, _ = await accept(listener)
+    accepted()
     try:
         return await talk(fd, side, 0)
     finally:

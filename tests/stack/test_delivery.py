@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from random import Random
 from unittest.mock import patch
 
 from hypothesis import event, given
@@ -15,8 +16,9 @@ from conformance.stack.sysctl import MS, SECOND, Sysctl
 from conformance.stack.tcp_fastopen import tcp_fastopen_cookie_gen
 from tests.stack.brief import Brief
 from tests.stack.budget import budget
+from tests.stack.forge import icmp_error
 from tests.stack.talk import PORTS, Side, connecting, crossing, expected, serving
-from tests.stack.world import ADDRESSES, COUNTS, World, left_over
+from tests.stack.world import ADDRESSES, COUNTS, MACS, World, left_over
 
 LONGEST = 3600 * SECOND
 """Of virtual time, from the first SYN until both ends are done with TIME-WAIT."""
@@ -34,8 +36,13 @@ class Schedule(Brief):
     links: tuple[Impairment, Impairment] = (Impairment(delay=MS), Impairment(delay=MS))
     heals: int = HEALS
     opening: str = "passive"
-    """``crossing``: both call connect at the same time; ``fast``: TCP Fast Open, with a good cookie, ``bad cookie`` with another."""
+    """``crossing``: both call connect at the same time; ``fast``: TCP Fast Open, with a good cookie, ``bad cookie`` with another;
+    ``cookies``: SYN cookies always. With these the link is bad only once the handshake is over: what it loses of that is lost for good."""
     mtu: int = 1500
+    path_mtu: int = 9000
+    """Of a router on the way, which says so in an ICMP error about each frame that is longer."""
+    replay: float = 0.0
+    """That an older frame, any that was on the wire, is sent once more before this one."""
     isn: int | None = None
     """Where both sides' sequence numbers and timestamps begin; None: wherever the stack puts them."""
     now: int = SECOND
@@ -50,6 +57,7 @@ def play(plan: Schedule) -> World:
             for name in ("secure_tcp_seq", "secure_tcp_ts_off"):
                 stack.enter_context(patch(f"conformance.stack.tcp_ipv4.{name}", lambda *_: plan.isn))
         world = World(impairments=plan.links, heals=plan.now + plan.heals, sysctls=plan.sysctls, mtu=plan.mtu, now=plan.now, seed=plan.seed)
+        world.router = Router(plan, world).passes
         talkers = start(plan, world)
         world.run(*talkers)
         for talker, side, peer in zip(talkers, plan.sides, reversed(plan.sides), strict=True):
@@ -76,10 +84,41 @@ def start(plan: Schedule, world: World) -> tuple[Process, Process]:
         here.net.fastopen_cookies[peer.host] = tcp_fastopen_cookie_gen(there.net, *addresses)
     elif plan.opening == "bad cookie":
         here.net.fastopen_cookies[peer.host] = b"nonsense"
-    server = there.processes.start(serving(plan.version, plan.sides[1], peer), "server")
+    if plan.opening == "cookies":
+        spare(world, world.cured)
+    server = there.processes.start(serving(plan.version, plan.sides[1], peer, lambda: spare(world, plan.links)), "server")
     there.run()
     fast = plan.opening in ("fast", "bad cookie")
     return here.processes.start(connecting(plan.version, plan.sides[0], peer, fast), "client"), server
+
+
+def spare(world: World, links: tuple[Impairment, ...]) -> None:
+    """From now on this is wrong with the links."""
+    for link, wrong in zip(world.links, links, strict=True):
+        link.impairment = wrong
+
+
+class Router:
+    """What is between the links: an MTU, and somebody who repeats old frames."""
+
+    def __init__(self, plan: Schedule, world: World) -> None:
+        self.plan, self.world, self.rng = plan, world, Random(plan.seed)
+        self.seen: tuple[list[bytes], list[bytes]] = ([], [])
+
+    def passes(self, to: int, frame: bytes) -> bool:
+        """Does it go on to this host?"""
+        plan, seen = self.plan, self.seen[to]
+        if plan.replay and seen and self.rng.random() < plan.replay:
+            self.world.put(to, self.rng.choice(seen))
+        seen.append(frame)
+        packet = frame[14:]
+        if len(packet) <= plan.path_mtu or (plan.version == 4 and not packet[6] & 0x40):
+            return True
+        kind, code = (3, 4) if plan.version == 4 else (2, 0)
+        addresses = ADDRESSES[plan.version]
+        about = packet[:500]
+        self.world.put(1 - to, icmp_error((MACS[1 - to], MACS[to]), addresses[to], addresses[1 - to], kind, code, plan.path_mtu, about))
+        return False
 
 
 def difference(got: bytes, wanted: bytes) -> str:
@@ -109,6 +148,7 @@ OPTIONS: dict[str, st.SearchStrategy[int]] = {
     "TCP_WINDOW_CLAMP": st.sampled_from([500, 3000]),
     "TCP_DEFER_ACCEPT": st.integers(1, 3),
     "SO_RCVLOWAT": st.sampled_from([2, 100]),
+    "SO_LINGER": st.just(1 << 32 | 300),
 }
 options = st.lists(st.sampled_from(sorted(OPTIONS)), max_size=4, unique=True).flatmap(
     lambda names: st.tuples(*(st.tuples(st.just(name), OPTIONS[name]) for name in names))
@@ -164,18 +204,23 @@ def schedules(draw: st.DrawFn) -> Schedule:
     one, other = draw(side_of()), draw(side_of())
     if one.ending != "shutdown" and other.ending != "shutdown":  # each would wait for the other
         other = replace(other, ending="shutdown")
-    opening = draw(st.sampled_from(["passive", "passive", "crossing", "fast", "bad cookie"]))
-    if "fast" in opening or "cookie" in opening:  # what goes with a SYN is not urgent
+    opening = draw(st.sampled_from(["passive", "passive", "crossing", "fast", "bad cookie", "cookies"]))
+    if opening == "cookies":
+        sysctls = sysctls[0], replace(sysctls[1], syn_cookies="always")
+    if opening in ("fast", "bad cookie"):  # what goes with a SYN is not urgent
         one = replace(one, urgent=one.urgent or None)
+    # A flipped bit in a header that nothing protects, IPv6's, makes an ICMP error, and with one Linux's connect ends.
+    corruptible = version == 4 or not any(sysctl.linux for sysctl in sysctls)
     return Schedule(
         version=version,
         sides=(one, other),
         sysctls=sysctls,
-        # A flipped bit in a header that nothing protects, IPv6's, makes an ICMP error, and with one Linux's connect ends.
-        links=(draw(impairments(version == 4)), draw(impairments(version == 4))),
+        links=(draw(impairments(corruptible)), draw(impairments(corruptible))),
         heals=draw(st.sampled_from([0, 2, 30])) * SECOND,
         opening=opening,
         mtu=draw(st.sampled_from([1500, 1500, 9000, 1280] + [576, 296] * (version == 4))),
+        path_mtu=draw(st.sampled_from([9000, 1280, 1400] + [600] * (version == 4))),
+        replay=draw(probabilities(0.3)),
         isn=draw(st.one_of(st.none(), st.integers(2**32 - 3000, 2**32 - 1), st.just(0), st.just(2**31 - 500))),
         now=draw(st.sampled_from([SECOND, 0, 10**15])),
         seed=draw(st.integers(0, 2**32)),

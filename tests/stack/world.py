@@ -122,13 +122,13 @@ class World:
         self.links = tuple(ImpairedLink(wrong, Random(f"{seed}>{number}")) for number, wrong in enumerate(impairments))
         self.cured = tuple(Impairment(delay=wrong.delay or delay) for wrong in impairments)
         self.hosts = tuple(Host(number, self._to(1 - number), sysctls[number], mtu, now, seed) for number in (0, 1))
-        self.router: Callable[[int, bytes], bytes | None] = lambda _to, frame: frame
-        """Sees each frame as it sets out to a host; None: it goes no further."""
+        self.router: Callable[[int, bytes], bool] = lambda _to, _frame: True
+        """Sees each frame as it sets out to a host; False: it goes no further."""
 
     def _to(self, number: int) -> Callable[[bytes], object]:
         def send(frame: bytes) -> None:
-            if (passed := self.router(number, frame)) is not None:
-                self.put(number, passed)
+            if self.router(number, frame):
+                self.put(number, frame)
 
         return send
 
