@@ -8,6 +8,7 @@ from conformance.stack.inet_hashtables import inet_put_port
 from conformance.stack.sock import Shutdown, Sock, sk_wait
 from conformance.stack.sock_core import sock_orphan
 from conformance.stack.tasks import Call
+from conformance.stack.tcp_fastopen import tcp_passive_fastopen
 from conformance.stack.tcp_output import tcp_send_active_reset
 from conformance.stack.tcp_send import sk_stream_is_writeable
 from conformance.stack.tcp_sock import TcpSock
@@ -184,7 +185,7 @@ def tcp_poll(sk: Sock) -> int:
     mask = POLLHUP if sk.sk_shutdown == Shutdown.BOTH or state is _S.CLOSED else 0
     if sk.sk_shutdown & Shutdown.RCV:
         mask |= POLLIN | POLLRDHUP
-    if state is not _S.SYN_SENT and (state is not _S.SYN_RECEIVED or sk.syn_data):
+    if state is not _S.SYN_SENT and (state is not _S.SYN_RECEIVED or tcp_passive_fastopen(sk)):
         if _readable(sk):
             mask |= POLLIN
         if sk.sk_shutdown & Shutdown.SEND or sk_stream_is_writeable(sk):

@@ -119,6 +119,11 @@ def tcp_rcv_fastopen_synack(sk: TcpSock, skb: Segment, options: OptionsReceived)
 # The server -------------------------------------------------------------------------------------------------------------
 
 
+def tcp_passive_fastopen(sk: TcpSock) -> bool:
+    """Is it a server's end that has the SYN's data, and may answer them before the handshake is over (RFC 7413, section 4.2.2)?"""
+    return sk.sk_state is TcpState.SYN_RECEIVED and sk.syn_data and not sk.syn_sent
+
+
 def tcp_try_fastopen(listener: TcpSock, skb: Segment, options: OptionsReceived) -> tuple[bool, bytes | None]:
     """May this SYN's data be taken now? And the cookie to send with the SYN,ACK, if one was asked for or a bad one shown."""
     if options.fast_open is None or not listener.fastopen_backlog or listener.net.sysctl.fast_open not in ("server", "both"):

@@ -302,7 +302,8 @@ def tcp_v4_err(net: Net, message: Icmp) -> None:
     if not between(quote.seq, sk.snd_una, sk.snd_nxt):
         net.count("OutOfWindowIcmps")
         return
-    if _is_too_big(message) and net.sysctl.pmtu_discovery and sk.pmtudisc != 0:
+    # In IPv6 nobody on the way makes fragments, so that there is no doing without (RFC 8200, section 5).
+    if _is_too_big(message) and (message.family is Family.IPV6 or (net.sysctl.pmtu_discovery and sk.pmtudisc != 0)):
         tcp_v4_mtu_reduced(sk, message.mtu)
         return
     if message.family is Family.IPV4 and message.type in (4, 5):

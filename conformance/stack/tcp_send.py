@@ -6,6 +6,7 @@ from conformance.stack.errors import SocketError
 from conformance.stack.sock import Address, Shutdown, Sock, sk_wait
 from conformance.stack.sock_core import sock_sndtimeo
 from conformance.stack.tasks import Call, Woken
+from conformance.stack.tcp_fastopen import tcp_passive_fastopen, tcp_sendmsg_fastopen
 from conformance.stack.tcp_output import tcp_current_mss
 from conformance.stack.tcp_sock import MASK, Skb, TcpSock
 from conformance.stack.tcp_states import TcpState
@@ -40,21 +41,19 @@ def sk_stream_is_writeable(sk: TcpSock) -> bool:
 def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> Call:
     """Queue all of ``data``, or what has room if the caller may not sleep; returns how much. EPIPE, ENOTCONN, EAGAIN, ECONNRESET …"""
     assert isinstance(sk, TcpSock)
-    from conformance.stack.tcp_fastopen import tcp_sendmsg_fastopen
-
     copied = 0
     if flags & MSG_FASTOPEN or sk.defer_connect:
         copied = yield from tcp_sendmsg_fastopen(sk, data, flags, address)
         if copied == len(data):
             return copied
     deadline = sk.deadline(sock_sndtimeo(sk, bool(flags & MSG_DONTWAIT)))
-    if sk.sk_state not in _CAN_SEND:
+    if sk.sk_state not in _CAN_SEND and not tcp_passive_fastopen(sk):
         yield from sk_stream_wait_connect(sk, deadline)
     if sk.sk_err or sk.sk_shutdown & Shutdown.SEND:
         _error(sk)
     mss, limit = tcp_current_mss(sk), _sndbuf(sk)
     while copied < len(data):
-        if sk.queued >= limit:
+        if not sk_stream_memory_free(sk):
             tcp_push_pending_frames(sk, NAGLE_PUSH)
             if not sk_stream_memory_free(sk):
                 woken = yield from _wait_for_memory(sk, deadline)
@@ -66,7 +65,7 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
                     raise SocketError("EINTR" if woken is Woken.SIGNAL else "EAGAIN")
             mss, limit = tcp_current_mss(sk), _sndbuf(sk)
             continue
-        copied += _append(sk, data, copied, mss, limit - sk.queued)
+        copied += _append(sk, data, copied, mss, max(limit - sk.queued, 1))
         if copied < len(data) and forced_push(sk):
             tcp_mark_push(sk)
             tcp_push_pending_frames(sk, NAGLE_PUSH)
