@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MINUTES ?= 5
 
-.PHONY: conformance test lint bench clean
+.PHONY: conformance test lint bench fuzz clean
 
 conformance: $(STAMP)
 	@mkdir -p build
@@ -19,6 +20,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python tests/check_schema.py
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.stack.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/bench.py

@@ -9,6 +9,8 @@ __all__ = ["Brief", "brief"]
 
 def brief(value: object) -> str:
     """Its ``repr``; of a dataclass only the fields that differ from their defaults."""
+    if isinstance(value, bytes) and len(value) > 8 and not any(value):
+        return f"bytes({len(value)})"
     if isinstance(value, tuple) and type(value) is tuple:
         return f"({', '.join(map(brief, value))}{',' if len(value) == 1 else ''})"
     if not is_dataclass(value) or isinstance(value, type):

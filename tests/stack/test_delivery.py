@@ -53,9 +53,9 @@ def play(plan: Schedule) -> World:
     """Run it to its end, and check all that is promised."""
     COUNTS["schedules"] += 1
     with ExitStack() as stack:
-        if plan.isn is not None:
+        if (isn := plan.isn) is not None:
             for name in ("secure_tcp_seq", "secure_tcp_ts_off"):
-                stack.enter_context(patch(f"conformance.stack.tcp_ipv4.{name}", lambda *_: plan.isn))
+                stack.enter_context(patch(f"conformance.stack.tcp_ipv4.{name}", lambda *_: isn))
         world = World(impairments=plan.links, heals=plan.now + plan.heals, sysctls=plan.sysctls, mtu=plan.mtu, now=plan.now, seed=plan.seed)
         world.router = Router(plan, world).passes
         talkers = start(plan, world)
@@ -227,7 +227,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
     )
 
 
-@budget(200)
+@budget(160)
 @given(schedules())
 def test_every_stream_arrives(plan: Schedule) -> None:
     world = play(plan)

@@ -186,6 +186,7 @@ def left_over(host: Host) -> dict[str, object]:
     held: dict[str, object] = {
         "descriptors": net.open_fds, "files": net.files, "ports": info.bhash, "connections": info.ehash, "keys": info._keys,
         "connections by port": info._ports, "listeners": info.listening, "udp": info.udp, "ping": info.ping, "raw": info.raw,
-        "sleepers": net._sleeping, "calls": net._ready, "fragments": net.frags.queues, "states": alive, "timer": net.next_timer(), "time-wait": net.tw_count,
+        "sleepers": net._sleeping, "calls": net._ready, "fragments": net.frags.queues, "states": alive, "timer": net.next_timer(),
+        "time-wait": net.tw_count,
     }  # fmt: skip
     return {name: value for name, value in held.items() if value}
