@@ -81,7 +81,7 @@ def main() -> int:
     """Measure everything, print it, and give the exit status."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 110
+        console.width = 130
     facts = f"{platform.system()} {platform.release()}, {_processor()}, {os.cpu_count()} processors, Python {platform.python_version()}"
     console.print(f"{facts}, load {os.getloadavg()[0]:.2f}")
     rows: list[Row] = []
