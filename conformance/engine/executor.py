@@ -43,7 +43,7 @@ from conformance.engine.events import (
 from conformance.engine.outgoing import OutgoingSegment
 from conformance.engine.play import HANDLERS
 from conformance.engine.quick import quick
-from conformance.engine.reflex import Reflex, awaited
+from conformance.engine.reflex import Reflex, make_reflexes
 from conformance.engine.sockets import Sockets
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Variables
@@ -102,7 +102,9 @@ class Executor:
         """What the case will send, by the identity of the step."""
         self.quick = {id(step): found for step in self._steps if isinstance(step, ExpectStep) and (found := quick(step))}
         """The expectations that can be compared quickly, by the identity of the step."""
-        self._reflexes = {} if poll_states else self._awaited()  # no step is left out where states are asked for after each
+        self._reflexes = {}
+        if not poll_states:  # no step is left out where states are asked for after each
+            self._reflexes = make_reflexes(case.steps, self.quick, self.prepared, self.connections, places, self.variables)
         self.now = 0
         self._base: int | Sent = 0
         self.ready = 0
@@ -307,18 +309,6 @@ class Executor:
             if segment is not None:
                 prepared[id(step)] = segment
         return prepared
-
-    def _awaited(self) -> dict[int, Reflex]:
-        """What can be answered by reflex, by the identity of the step that brings it about."""
-        reflexes = {}
-        for at, step in enumerate(self.case.steps):
-            if (found := awaited(self.case.steps, at)) is None:
-                continue
-            expected, answer = found
-            fast, outgoing = self.quick.get(id(expected)), self.prepared.get(id(answer))
-            if fast is not None and outgoing is not None:
-                reflexes[id(step)] = Reflex(fast, outgoing, self.connections[step.on], self.places, self.variables)
-        return reflexes
 
     def _segment(self, step: Step) -> OutgoingSegment | None:
         """What ``step`` sends or quotes, if it does."""

@@ -7,10 +7,10 @@ executor judges afterwards, at leisure, and comes to the same conclusion: a refl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from conformance.case.steps import ExpectStep, InjectStep, Step
-from conformance.engine.connections import Connection
+from conformance.engine.connections import Connection, Connections
 from conformance.engine.outgoing import OutgoingSegment
 from conformance.engine.quick import Quick
 from conformance.engine.variables import Unbound, Variables
@@ -19,7 +19,7 @@ from conformance.wire.checksum import pseudo_sum
 from conformance.wire.segment import SYN, Family
 from conformance.wire.spec import ETHERNET
 
-__all__ = ["Reflex", "awaited"]
+__all__ = ["Reflex", "awaited", "make_reflexes"]
 
 _MASK32 = 0xFFFF_FFFF
 _ONES = 0xFFFF
@@ -43,6 +43,19 @@ def awaited(steps: Sequence[Step], at: int) -> tuple[ExpectStep, InjectStep] | N
         return None
     timed = expected.after or expected.within is not None or answer.after
     return None if timed or not stimulus.on == expected.on == answer.on else (expected, answer)
+
+
+def make_reflexes(
+    steps: Sequence[Step], expected: Mapping[int, Quick], prepared: Mapping[int, OutgoingSegment], connections: Connections, places: Places,
+    variables: Variables,
+) -> dict[int, Reflex]:  # fmt: skip
+    """What can be answered by reflex, by the identity of the step that brings it about; so are what is expected and what is prepared."""
+    reflexes = {}
+    for at, step in enumerate(steps):
+        if (found := awaited(steps, at)) is not None and id(found[0]) in expected and id(found[1]) in prepared:
+            fast, answer = expected[id(found[0])], prepared[id(found[1])]
+            reflexes[id(step)] = Reflex(fast, answer, connections[step.on], places, variables)
+    return reflexes
 
 
 class Reflex:
