@@ -287,4 +287,6 @@ def tcp_send_active_reset(sk: TcpSock) -> None:
 
 def tcp_xmit_probe_skb(sk: TcpSock, urgent: bool = False) -> None:
     """A segment that the peer must answer though it takes nothing from it: SEG.SEQ = SND.NXT-1 (RFC 9293, 3.8.4; MAY-7)."""
+    if sk.ack_pending and not sk.net.sysctl.linux:
+        tcp_send_ack(sk)  # the peer takes nothing from a probe, and so not its acknowledgment either (MUST-58)
     tcp_transmit_skb(sk, Skb((sk.snd_una - (0 if urgent else 1)) & MASK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
 
 __all__ = ["Brief", "brief"]
 
@@ -28,3 +29,7 @@ class Brief:
 
     def __repr__(self) -> str:
         return brief(self)
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """The same to Hypothesis, which else tells all."""
+        printer.text(brief(self))

@@ -21,6 +21,8 @@ from random import SystemRandom
 PROPERTIES = {
     "delivery": ("tests.stack.test_delivery", "test_every_stream_arrives"),
     "hostile": ("tests.stack.test_hostile", "test_nothing_that_is_sent_raises_loops_or_stays"),
+    "cutting": ("tests.stack.test_any_peer", "test_a_stream_is_read_as_it_was_however_it_was_cut"),
+    "acknowledging": ("tests.stack.test_any_peer", "test_a_stream_is_sent_as_it_was_however_it_is_acknowledged"),
     "calls": ("tests.stack.test_any_calls", "test_a_call_returns_sleeps_or_has_an_errno"),
 }
 LONGEST_ROUND = 1800

@@ -22,6 +22,8 @@ from tests.stack.world import ADDRESSES, COUNTS, MACS, World, left_over
 
 LONGEST = 3600 * SECOND
 """Of virtual time, from the first SYN until both ends are done with TIME-WAIT."""
+PATIENCE = 10 * SECOND
+"""What the programs may take beside what they sleep, on a link without faults."""
 HEALS = 30 * SECOND
 """The link is bad for so long at most: neither a SYN nor the data of an orphan are sent again for ever."""
 
@@ -48,6 +50,17 @@ class Schedule(Brief):
     now: int = SECOND
     seed: int = 0
 
+    @property
+    def is_clean(self) -> bool:
+        """Is there no reason to send anything again?"""
+        fine = Impairment(), Impairment(delay=MS), Impairment(delay=MS // 10), Impairment(delay=20 * MS)
+        return (
+            all(replace(link, hold_back=Impairment().hold_back) in fine for link in self.links)
+            and not self.replay
+            and self.path_mtu >= self.mtu
+            and self.opening not in ("fast", "bad cookie")
+        )
+
 
 def play(plan: Schedule) -> World:
     """Run it to its end, and check all that is promised."""
@@ -63,6 +76,14 @@ def play(plan: Schedule) -> World:
         for talker, side, peer in zip(talkers, plan.sides, reversed(plan.sides), strict=True):
             assert talker.error is None, f"{talker.name}: {talker.error}"
             assert talker.value == expected(peer, side), f"{talker.name}: {difference(talker.value, expected(peer, side))}"
+        if plan.is_clean:
+            again = sum(host.net.mib["RetransSegs"] for host in world.hosts)
+            linux = any(host.net.sysctl.linux for host in world.hosts)  # whose window probe takes the place of an acknowledgment
+            assert not again or linux, f"{again} segments were sent again, and nothing was lost"
+            waited = sum(sum(side.pauses) for side in plan.sides) * 2 * MS
+            assert world.now - plan.now <= waited + PATIENCE, (
+                f"{(world.now - plan.now) / SECOND} s, of which the programs slept {waited / SECOND}"
+            )
         world.run()
     for host in world.hosts:
         assert not left_over(host)
@@ -211,16 +232,21 @@ def schedules(draw: st.DrawFn) -> Schedule:
         one = replace(one, urgent=one.urgent or None)
     # A flipped bit in a header that nothing protects, IPv6's, makes an ICMP error, and with one Linux's connect ends.
     corruptible = version == 4 or not any(sysctl.linux for sysctl in sysctls)
+    links, path_mtu, replay = (draw(impairments(corruptible)), draw(impairments(corruptible))), 9000, 0.0
+    if draw(st.integers(0, 4)):
+        path_mtu, replay = draw(st.sampled_from([9000, 1280, 1400] + [600] * (version == 4))), draw(probabilities(0.3))
+    else:
+        links = (Impairment(delay=draw(st.sampled_from([MS // 10, MS, 20 * MS]))),) * 2
     return Schedule(
         version=version,
         sides=(one, other),
         sysctls=sysctls,
-        links=(draw(impairments(corruptible)), draw(impairments(corruptible))),
+        links=links,
         heals=draw(st.sampled_from([0, 2, 30])) * SECOND,
         opening=opening,
         mtu=draw(st.sampled_from([1500, 1500, 9000, 1280] + [576, 296] * (version == 4))),
-        path_mtu=draw(st.sampled_from([9000, 1280, 1400] + [600] * (version == 4))),
-        replay=draw(probabilities(0.3)),
+        path_mtu=path_mtu,
+        replay=replay,
         isn=draw(st.one_of(st.none(), st.integers(2**32 - 3000, 2**32 - 1), st.just(0), st.just(2**31 - 500))),
         now=draw(st.sampled_from([SECOND, 0, 10**15])),
         seed=draw(st.integers(0, 2**32)),

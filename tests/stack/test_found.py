@@ -9,7 +9,7 @@ from conformance.stack.sock import Address
 from conformance.stack.sysctl import MS, SECOND, Sysctl
 from conformance.stack.tcp_fastopen import tcp_fastopen_cookie_gen
 from conformance.stack.tcp_states import TcpState
-from conformance.stack.uapi import MSG_FASTOPEN, MSG_PEEK, POLLOUT
+from conformance.stack.uapi import MSG_FASTOPEN, MSG_OOB, MSG_PEEK, POLLOUT
 from conformance.wire.read import read_frame
 from conformance.wire.segment import ACK, PSH, SYN, URG, Segment
 from tests.stack.stage import Error, Stage
@@ -46,6 +46,7 @@ def test_a_peek_at_the_urgent_octet_shows_what_is_behind_it() -> None:
     sk = stage.sk(fd)
     stage.segment(sk.dport, 80, sk.rcv_nxt, sk.snd_nxt, ACK | URG | PSH, urgent=1, payload=b"!abc")
     assert stage.call("recvfrom", fd, 100, MSG_PEEK)[0] == b"abc"
+    assert stage.call("recvfrom", fd, 1, MSG_OOB)[0] == b"!"
     assert stage.call("recvfrom", fd, 100)[0] == b"abc"
 
 
@@ -67,9 +68,9 @@ def test_small_segments_that_are_lost_are_joined_while_the_queue_is_walked() -> 
     fd = stage.accepted()
     sk = stage.sk(fd)
     for _ in range(10):
-        stage.call("sendto", fd, b"x" * 20)
-    stage.wait(2 * SECOND)  # the timer has gone off: all are lost, and the first five go again in one
-    assert [len(skb.data) for skb in sk.rtx_queue] == [100, 20, 20, 20, 20, 20]
+        stage.call("sendto", fd, b"x" * 30)
+    stage.wait(2 * SECOND)  # the timer has gone off: all are lost, and the first three go again in one
+    assert [len(skb.data) for skb in sk.rtx_queue] == [90, *[30] * 7]
     while sk.rtx_queue:
         stage.segment(sk.dport, 80, sk.rcv_nxt, sk.rtx_queue[0].end_seq, ACK)
         stage.bounds.check()
@@ -102,7 +103,7 @@ def test_small_segments_cannot_push_a_scaled_window_open() -> None:
 def test_ipv6_listens_to_packet_too_big_whatever_the_settings_say() -> None:
     """RFC 8200, section 5: nobody else makes fragments. The connection ended with EMSGSIZE."""
     stage = Stage(6, Sysctl(pmtu_discovery=False))
-    fd = stage.accepted()
+    fd = stage.accepted(options=SACK_OK)
     stage.call("sendto", fd, bytes(1400))
     stage.act(Error(kind=2, word=1280))
     assert stage.sk(fd).sk_state is TcpState.ESTABLISHED
@@ -119,6 +120,23 @@ def test_a_fast_open_server_answers_before_the_handshake_is_over() -> None:
     assert stage.call("poll", fd) & POLLOUT
     assert stage.call("sendto", fd, b"world") == 5
     assert sent(stage)[-1].payload == b"world"
+
+
+def test_a_window_probe_is_no_acknowledgment() -> None:
+    """RFC 9293, 3.8.6.3 (MUST-58). What waited to be acknowledged was thought to be, by a segment that the peer drops for its number."""
+    stage = Stage()
+    fd = stage.accepted()
+    sk = stage.sk(fd)
+    stage.segment(sk.dport, 80, sk.rcv_nxt, sk.snd_nxt, ACK, window=0)
+    stage.call("setsockopt", fd, "TCP_QUICKACK", 0)
+    stage.call("sendto", fd, b"hello")
+    probe = stage.host.net.next_timer()
+    assert probe is not None
+    stage.wait(probe - stage.now - MS)
+    stage.segment(sk.dport, 80, sk.rcv_nxt, sk.snd_nxt, ACK | PSH, window=0, payload=b"x")
+    stage.wire.clear()
+    stage.wait(MS)
+    assert [(segment.seq - sk.snd_nxt, segment.ack - sk.rcv_nxt) for segment in sent(stage)] == [(0, 0), (-1, 0)]
 
 
 def test_a_fast_open_that_is_refused_on_a_bad_link() -> None:
