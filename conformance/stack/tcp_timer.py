@@ -159,10 +159,13 @@ def _probe_timer(sk: TcpSock) -> None:
     now, sysctl = sk.net.now, sk.net.sysctl
     if not sk.probes_since:
         sk.probes_since = now
-    most = sysctl.retries2
-    if sk.sk_dead:
-        most = _orphan_retries(sk, sk.rto << sk.backoff < sysctl.rto_max)
-    expired = now - sk.probes_since >= sk.user_timeout if sk.user_timeout else sk.probes_out >= most
+    expired = sk.probes_out >= sysctl.retries2
+    if sk.user_timeout:
+        expired = now - sk.probes_since >= sk.user_timeout
+    elif sk.sk_dead:
+        # Nobody is left who could end it, so not even answers keep it open for ever, as they keep others (MUST-37).
+        alive = sk.rto << sk.backoff < sysctl.rto_max
+        expired = not alive and max(sk.backoff, sk.probes_out) >= _orphan_retries(sk, alive)
     if expired:
         if sk.sk_dead:
             tcp_send_active_reset(sk)

@@ -122,6 +122,22 @@ def test_a_fast_open_server_answers_before_the_handshake_is_over() -> None:
     assert sent(stage)[-1].payload == b"world"
 
 
+def test_an_orphan_at_a_closed_window_ends_though_the_peer_answers() -> None:
+    """RFC 9293, 3.8.6.1: the system may end it (RFC 6429). Each answer counted as a sign of life, and there was nobody to end it."""
+    stage = Stage()
+    fd = stage.accepted()
+    sk = stage.sk(fd)
+    stage.segment(sk.dport, 80, sk.rcv_nxt, sk.snd_nxt, ACK, window=0)
+    stage.call("sendto", fd, b"hello")
+    stage.call("close", fd)
+    for _ in range(100):
+        if (probe := stage.host.net.next_timer()) is None or sk.sk_state is TcpState.CLOSED:
+            break
+        stage.wait(probe - stage.now)
+        stage.segment(sk.dport, 80, sk.rcv_nxt, sk.snd_nxt, ACK, window=0)
+    assert sk.sk_state is TcpState.CLOSED
+
+
 def test_a_window_probe_is_no_acknowledgment() -> None:
     """RFC 9293, 3.8.6.3 (MUST-58). What waited to be acknowledged was thought to be, by a segment that the peer drops for its number."""
     stage = Stage()
