@@ -29,7 +29,7 @@ _2MSL, _2MSL_LINUX = 240 * SECOND, 60 * SECOND
 _INHERITED = (
     "sk_rcvbuf", "sk_sndbuf", "rcvbuf_locked", "sndbuf_locked", "sk_keepalive", "oobinline", "linger", "sk_rcvtimeo", "sk_sndtimeo",
     "ttl", "tos", "v6only", "recverr", "pmtudisc", "sk_reuse", "sk_reuseport", "user_mss", "nodelay", "cork", "user_timeout", "linger2",
-    "keepidle", "keepintvl", "keepcnt", "notsent_lowat", "congestion", "inq", "window_clamp", "quickack",
+    "keepidle", "keepintvl", "keepcnt", "notsent_lowat", "congestion", "window_clamp", "quickack",
 )  # fmt: skip
 """What an accepted socket has from its listener (sk_clone_lock)."""
 

@@ -13,7 +13,7 @@ from conformance.stack.tcp_sock import MASK, TcpSock
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_WAITALL
 
-__all__ = ["tcp_cleanup_rbuf", "tcp_inq", "tcp_recvmsg"]
+__all__ = ["tcp_cleanup_rbuf", "tcp_recvmsg"]
 
 _READ = -1
 """Of ``urg_data``: the caller has had it."""
@@ -117,11 +117,6 @@ def tcp_recv_urg(sk: TcpSock, size: int, flags: int) -> bytes:
     if sk.sk_state is TcpState.CLOSED or sk.sk_shutdown & Shutdown.RCV:
         return b""
     raise SocketError("EAGAIN")
-
-
-def tcp_inq(sk: TcpSock) -> int:
-    """Octets that can be read at once."""
-    return len(sk.receive_queue)
 
 
 def tcp_cleanup_rbuf(sk: TcpSock, copied: int) -> None:

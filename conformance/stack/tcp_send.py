@@ -35,6 +35,8 @@ def sk_stream_memory_free(sk: TcpSock) -> bool:
 
 def sk_stream_is_writeable(sk: TcpSock) -> bool:
     """Is so much room that it is worth while to wake a caller: a third of the buffer?"""
+    if sk.notsent_lowat and (sk.write_seq - sk.snd_nxt) & MASK >= sk.notsent_lowat:
+        return False  # TCP_NOTSENT_LOWAT: so much has not even left yet
     return 3 * sk.queued <= 2 * _sndbuf(sk)
 
 

@@ -48,7 +48,7 @@ def between(number: int, low: int, high: int) -> bool:
 
 _KEPT = (
     "user_mss", "nodelay", "cork", "defer_accept", "syn_count", "user_timeout", "linger2", "keepidle", "keepintvl", "keepcnt",
-    "notsent_lowat", "fastopen_backlog", "fastopen_connect", "congestion", "inq", "window_clamp", "quickack",
+    "notsent_lowat", "fastopen_backlog", "fastopen_connect", "congestion", "window_clamp", "quickack",
 )  # fmt: skip
 """What a socket keeps when it is disconnected: its options."""
 
@@ -248,7 +248,6 @@ class TcpSock(ConnectionSock):
         self.syn_sent = 0
         """Octets that went with the SYN."""
         self.congestion = sysctl.congestion_control
-        self.inq: bool = False
         self.defer_connect = False
         """TCP_FASTOPEN_CONNECT: connect has returned, and the SYN waits for the first data."""
 

@@ -107,7 +107,6 @@ _SET: Mapping[str, Callable[[TcpSock, int], None]] = {
     "TCP_USER_TIMEOUT": _set_user_timeout,
     "TCP_FASTOPEN": _set_fastopen,
     "TCP_FASTOPEN_CONNECT": _simple("fastopen_connect", 0, 1),
-    "TCP_INQ": _simple("inq", 0, 1),
     "TCP_NOTSENT_LOWAT": _simple("notsent_lowat", 0, 2**32 - 1),
 }
 
@@ -133,7 +132,6 @@ _GET: Mapping[str, Callable[[TcpSock], int]] = {
     "TCP_USER_TIMEOUT": lambda sk: sk.user_timeout // MS,
     "TCP_FASTOPEN": lambda sk: sk.fastopen_backlog,
     "TCP_FASTOPEN_CONNECT": lambda sk: int(sk.fastopen_connect),
-    "TCP_INQ": lambda sk: int(sk.inq),
     "TCP_NOTSENT_LOWAT": lambda sk: sk.notsent_lowat,
 }
 
