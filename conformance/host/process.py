@@ -6,6 +6,7 @@ It does no I/O and reads no clock; whoever drives the stack calls :meth:`Process
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
@@ -29,16 +30,16 @@ class Killed(BaseException):
     """Somebody ended the program. It is raised where the program waits, so that ``finally`` still closes what is open."""
 
 
-class Request:
+class Request(ABC):
     """What a program asks for when it waits. ``await`` it for the answer."""
 
+    @abstractmethod
     def begin(self, processes: Processes, process: Process) -> None:
         """Start it; :meth:`Processes.wake` tells the answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def interrupt(self, processes: Processes, process: Process) -> None:
         """The process is to wait no longer."""
-        raise NotImplementedError
 
     def __await__(self) -> Generator[Request, Any, Any]:
         return (yield self)
