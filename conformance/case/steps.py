@@ -6,14 +6,14 @@ played by :mod:`conformance.engine.executor`. Durations are nanoseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "ConnectionSpec", "EitherStep",
     "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep", "InjectIcmpStep",
     "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern", "SilenceStep",
-    "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
+    "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var", "flatten",
 ]  # fmt: skip
 
 STATES = (
@@ -319,3 +319,18 @@ class ConnectionSpec:
     isn_offset: int | None = None
     """Relative to the connection that it reuses."""
     reuse: str | None = None
+
+
+def flatten(steps: Iterable[Step]) -> list[Step]:
+    """All steps in the order in which they stand in the case, those inside others too: the index of a step is its place here."""
+    flat: list[Step] = []
+    for step in steps:
+        flat.append(step)
+        match step:
+            case AnyOrderStep() | OptionalStep():
+                flat += flatten(step.steps)
+            case EitherStep():
+                flat += flatten(inner for branch in step.branches for inner in branch)
+            case RepeatStep():
+                flat += flatten(inner for one in step.rounds for inner in one)
+    return flat

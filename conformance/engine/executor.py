@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from random import Random
 
 from conformance.case.case import MS, Case
 from conformance.case.steps import (
-    AnyOrderStep,
-    EitherStep,
     ExpectStep,
     InjectIcmpStep,
     InjectStep,
-    OptionalStep,
-    RepeatStep,
     StartStep,
     Step,
+    flatten,
 )
 from conformance.engine.connections import Connection, Connections
 from conformance.engine.events import (
@@ -53,7 +50,7 @@ from conformance.trace import Called, Note, Received, Sent, StateChanged, Trace
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Icmp
 
-__all__ = ["Executor", "Playing", "flatten"]
+__all__ = ["Executor", "Playing"]
 
 Wish = Action | int | None
 """What a step yields: an action, to be carried out at once; or the time at which it wants to be woken if nothing happens before."""
@@ -63,21 +60,6 @@ Playing = Generator[Wish, None, None]
 
 FLOOD = 10_000
 """More frames from the SUT than any case needs: it floods, and the case ends."""
-
-
-def flatten(steps: Iterable[Step]) -> list[Step]:
-    """All steps in the order in which they stand in the case, those inside others too: the index of a step is its place here."""
-    flat: list[Step] = []
-    for step in steps:
-        flat.append(step)
-        match step:
-            case AnyOrderStep() | OptionalStep():
-                flat += flatten(step.steps)
-            case EitherStep():
-                flat += flatten(inner for branch in step.branches for inner in branch)
-            case RepeatStep():
-                flat += flatten(inner for one in step.rounds for inner in one)
-    return flat
 
 
 class Executor:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from conformance.case.case import Case
 from conformance.case.errors import CaseError
-from conformance.case.steps import InjectIcmpStep, InjectStep, Step
-from conformance.engine.executor import flatten
+from conformance.case.steps import InjectIcmpStep, InjectStep, Step, flatten
 from conformance.engine.outgoing import template_of
 
 __all__ = ["build_packets"]

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from random import Random
 
 from conformance.case.case import MS, Case
-from conformance.case.steps import SilenceStep
+from conformance.case.steps import SilenceStep, flatten
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
-from conformance.engine.executor import flatten
 from conformance.engine.virtual_run import play_virtual
 from conformance.link.errors import EnvironmentFault
 from conformance.result import CaseResult, Failure, Verdict

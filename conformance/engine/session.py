@@ -22,7 +22,7 @@ from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations, load_expectations
 from conformance.case.loader import Suite, load_suite
 from conformance.case.selection import SelectionError, selector
-from conformance.engine.executor import flatten
+from conformance.case.steps import flatten
 from conformance.engine.interruption import Interruption
 from conformance.engine.ready import build_packets
 from conformance.engine.runner import Runner, RunnerOptions
