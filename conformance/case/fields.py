@@ -14,6 +14,7 @@ from conformance.case.document import shown
 from conformance.case.errors import CaseError
 from conformance.case.steps import Exact, Num, Range
 from conformance.case.vocabulary import ADDRESSES, ECN, PORTS
+from conformance.wire.checksum import LESS
 
 __all__ = ["ExpectFields", "InjectFields", "InjectIcmpFields", "given_fields"]
 
@@ -76,6 +77,7 @@ def _flag(value: Any) -> Num:
 
 
 _Checksum = Annotated[int | str | None, *whole(65535, "bad", "zero")]
+_TcpChecksum = Annotated[int | str | None, *whole(65535, "bad", "zero", *LESS)]
 _Port = Annotated[int | str | None, *whole(65535, *PORTS)]
 _Host = Annotated[str | None, *_one_of({name: name for name in ADDRESSES})]
 _Octet = Annotated[int | None, *whole(255)]
@@ -111,6 +113,7 @@ class InjectIcmpFields(Base):
 class InjectFields(InjectIcmpFields):
     """Fields of an injected segment that differ from what a healthy peer sends."""
 
+    checksum: _TcpChecksum = Field(None, description="TCP's checksum: bad, zero, a number, or right but for a part of the pseudo header")
     df: bool | None = Field(None, description="don't fragment (IPv4)")
     id: Annotated[int | None, *whole(65535)] = Field(None, description="identification (IPv4)")
     ip_checksum: _Checksum = Field(None, description="the checksum of the IP header (IPv4): bad, zero, or a number")

@@ -7,9 +7,11 @@ here keep them apart, as RFC 1071's own code does; to a receiver a checksum fiel
 
 from __future__ import annotations
 
-__all__ = ["finish", "mangled", "ones_sum", "pseudo_sum", "verify"]
+__all__ = ["LESS", "finish", "mangled", "ones_sum", "pseudo_sum", "verify"]
 
 _ONES = 0xFFFF
+LESS = ("no-source", "no-destination", "no-protocol", "no-length", "no-pseudo-header")
+"""Checksums that a sender works out who forgets a part of the pseudo header."""
 
 
 def ones_sum(data: bytes | bytearray) -> int:
@@ -18,11 +20,15 @@ def ones_sum(data: bytes | bytearray) -> int:
     return number % _ONES or (_ONES if number else 0)
 
 
-def pseudo_sum(src: bytes, dst: bytes, protocol: int, length: int) -> int:
+def pseudo_sum(src: bytes, dst: bytes, protocol: int, length: int, less: int | str | None = None) -> int:
     """The sum over the pseudo header of RFC 9293, section 3.1 (IPv4) or RFC 8200, section 8.1 (IPv6); not folded.
 
-    ``length`` is that of the upper-layer header and its data in octets.
+    ``length`` is that of the upper-layer header and its data in octets. ``less`` is what is forgotten, if it is one of :data:`LESS`.
     """
+    if less in LESS:
+        kept = {part: less not in (part, "no-pseudo-header") for part in LESS}
+        src, dst = src if kept["no-source"] else b"", dst if kept["no-destination"] else b""
+        protocol, length = protocol if kept["no-protocol"] else 0, length if kept["no-length"] else 0
     return int.from_bytes(src + dst, "big") % _ONES + protocol + length
 
 

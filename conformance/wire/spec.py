@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from conformance.wire.checksum import mangled
+from conformance.wire.checksum import LESS, mangled
 from conformance.wire.options import pad
 from conformance.wire.segment import Family
 
@@ -47,7 +47,8 @@ class Spec:
     tos: int = 0
     df: bool = True
     ip_id: int | None = None
-    checksum: int | Literal["bad", "zero"] | None = None
+    checksum: int | str | None = None
+    """``bad``, ``zero``, a number, or one of :data:`~conformance.wire.checksum.LESS`."""
     ip_checksum: int | Literal["bad", "zero"] | None = None
     reserved: int = 0
     """All four bits after the data offset."""
@@ -65,7 +66,7 @@ class Spec:
             for name in _IPV4_ONLY:
                 if getattr(self, name) is not None:
                     raise ValueError(f"an IPv6 header has no field for {name}")
-        for how in (self.checksum, self.ip_checksum):
+        for how in (None if self.checksum in LESS else self.checksum, self.ip_checksum):
             mangled(0, how)
         option_slots(self.options)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from conformance.wire.checksum import finish, mangled, ones_sum, pseudo_sum
+from conformance.wire.checksum import LESS, finish, mangled, ones_sum, pseudo_sum
 from conformance.wire.segment import Family
 from conformance.wire.spec import ETHERNET, Spec, option_slots, resolve_raw
 
@@ -120,7 +120,7 @@ class Bound:
             put(frame, offset, value & mask)
         total = int.from_bytes(frame[tcp:], "big") + self.rest_sum
         how = self.template.spec.checksum
-        _put16(frame, tcp + 16, -total % 0xFFFF if how is None else mangled(finish(total), how))
+        _put16(frame, tcp + 16, -total % 0xFFFF if how is None or how in LESS else mangled(finish(total), how))
         frame += self.payload
         for offset, data in self.raw:
             frame[offset : offset + len(data)] = data
@@ -158,7 +158,8 @@ def _bound(template: Template, head: bytes, payload: bytes) -> Bound:
     # (Where that ends within the TCP header nobody gets as far as the checksum.)
     end = max(layout.counted + length, len(head))
     addresses = bytes(patched[layout.src : 2 * layout.dst - layout.src])
-    pseudo = pseudo_sum(addresses, b"", _TCP_PROTOCOL, end - tcp)
+    half = len(addresses) // 2
+    pseudo = pseudo_sum(addresses[:half], addresses[half:], _TCP_PROTOCOL, end - tcp, spec.checksum)
     return Bound(
         template=template,
         head=bytes(patched),

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.utils import checksum as scapy_checksum
 
-from conformance.wire.checksum import finish, mangled, ones_sum, pseudo_sum, verify
+from conformance.wire.checksum import LESS, finish, mangled, ones_sum, pseudo_sum, verify
 
 from .packets import quick, words
 
@@ -46,6 +46,12 @@ def test_octets_that_are_all_zero_are_not_verified() -> None:
 def test_the_pseudo_header_is_summed_as_if_it_were_there() -> None:
     src, dst = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
     assert ones_sum(src + dst + b"\x00\x06\x00\x14") == pseudo_sum(src, dst, 6, 20)
+
+
+def test_a_part_of_the_pseudo_header_can_be_forgotten() -> None:
+    src, dst = bytes((10, 0, 0, 1)), bytes((10, 0, 2, 0))
+    assert pseudo_sum(src, dst, 6, 20, "bad") == pseudo_sum(src, dst, 6, 20) == 0x1601 + 26
+    assert [pseudo_sum(src, dst, 6, 20, part) for part in LESS] == [0xC00 + 26, 0xA01 + 26, 0x1601 + 20, 0x1601 + 6, 0]
 
 
 @quick
