@@ -6,11 +6,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 MINUTES ?= 5
 
-.PHONY: conformance test lint bench fuzz clean
+.PHONY: conformance coverage test lint bench fuzz clean
 
 conformance: $(STAMP)
 	@mkdir -p build
 	$(BIN)/conformance run --captures build/captures --json build/results.jsonl
+
+coverage: $(STAMP)
+	$(BIN)/conformance coverage --against .ci/coverage.json
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto

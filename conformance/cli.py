@@ -131,6 +131,31 @@ def show(case: Annotated[str, typer.Argument(metavar="CASE", help="The id of a c
 
 
 @app.command()
+def coverage(
+    cases: Cases = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="Of a run: `run --json FILE`. Default: build/results.jsonl, if it is there."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object, by standards.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="An earlier --json: exit status 1 if a requirement lost its last case since."),
+    ] = None,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Also say why some requirements cannot be observed.")] = False,
+) -> None:
+    """Say which requirements of the RFCs some case covers, and what a run said of them."""
+    from conformance.report.coverage_table import show_coverage
+
+    latest = Path("build/results.jsonl")
+    chosen = results or (latest if latest.is_file() else None)
+    for file in (results, against):
+        if file is not None and not file.is_file():
+            raise typer.BadParameter(f"there is no file {file}")
+    raise typer.Exit(show_coverage(_case_folder(cases), chosen, against, as_json=json, reasons=reasons))
+
+
+@app.command()
 def suts() -> None:
     """List the stacks under test, and the settings that cases may ask for."""
     from conformance.report.tables import show_suts
@@ -216,6 +241,7 @@ def main() -> None:
 
 def _status(error: Exception) -> int | None:
     """The exit status for an error that is not the program's own."""
+    from conformance.case.coverage import CoverageError
     from conformance.case.errors import CaseError
     from conformance.case.selection import SelectionError
     from conformance.link.errors import EnvironmentFault
@@ -224,4 +250,5 @@ def _status(error: Exception) -> int | None:
         return 3
     if isinstance(error, OSError) and error.errno in _PATH:
         return 2
-    return 2 if isinstance(error, CaseError | SelectionError) or type(error).__name__ == "UsageError" else None
+    usage = isinstance(error, CaseError | CoverageError | SelectionError) or type(error).__name__ in ("ResultsError", "UsageError")
+    return 2 if usage else None
