@@ -20,7 +20,7 @@ CASES = Path(__file__).resolve().parents[2] / "cases"
 
 @pytest.fixture(scope="module")
 def suite() -> list[Case]:
-    return [case for case in load_suite(CASES).cases if "slow" not in case.tags]
+    return list(load_suite(CASES).cases)
 
 
 def played(cases: list[Case]) -> list[CaseResult]:
