@@ -7,12 +7,13 @@ A draft is the same for what is injected and what is expected; :mod:`conformance
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lark import Token, Transformer, v_args
 
 from conformance.case import durations
+from conformance.case.arithmetic import Distinct, Names, Rate, Relation, Scattered, Sum
 from conformance.case.errors import CaseError
 from conformance.case.steps import AnyValue, Exact, Range, Timing, Var
 
@@ -84,6 +85,10 @@ def _bounded(low: Token, high: Token, make: Callable[[Token], int]) -> tuple[int
     return ends
 
 
+def _names(tokens: Sequence[Token | None]) -> Names:
+    return Names(tuple(str(token)[1:] for token in tokens))
+
+
 def _octets(token: Token) -> bytes:
     """Text in quotes, its escapes resolved, as UTF-8."""
     text, done = str(token)[1:-1], 0
@@ -151,6 +156,8 @@ class TreeBuilder(Transformer[Token, Any]):
         return DraftOption(_at(keyword))
 
     def _hex(self, token: Token | None) -> At | None:
+        if token is not None and token.type == "VAR":
+            return self.variable(token)
         if token is None or token == "*":
             return None if token is None else _at(token)
         if len(token) % 2:
@@ -206,6 +213,46 @@ class TreeBuilder(Transformer[Token, Any]):
 
     def figure(self, name: Token, value: At) -> tuple[At, At]:
         return _at(name), value
+
+    # Checks
+
+    def times(self, factor: Token | None, _: Token | None, variable: Token) -> tuple[tuple[int, str], int]:
+        held: Var = self.variable(variable).value
+        number = 1 if factor is None else int(factor)
+        return (number, held.name), number * held.offset
+
+    def constant(self, token: Token) -> tuple[None, int]:
+        return None, int(token)
+
+    def sum(self, *parts: Any) -> Sum:
+        """Products, and the signs between them."""
+        terms, constant = [], 0
+        for position, (term, number) in enumerate(parts[::2]):
+            sign = -1 if position and parts[2 * position - 1] == "-" else 1
+            constant += sign * number
+            if term is not None:
+                terms.append((sign * term[0], term[1]))
+        return Sum(tuple(terms), constant)
+
+    def check_relation(self, left: Sum, sign: Token, right: Sum, high: Token | None) -> Relation:
+        if high is not None and (right.terms or sign not in ("=", "!=")):
+            raise CaseError("a range", column=(high.start_pos or 0) + 1, found=f"..{high}", expected="= or !=, and a number before it")
+        if high is not None and right.constant > int(high):
+            raise CaseError("a range", column=(high.start_pos or 0) + 1, found=f"{right.constant}..{high}", expected="the lower end first")
+        return Relation(left, str(sign), right, None if high is None else int(high))
+
+    def check_distinct(self, _: Token, *names: Token) -> Distinct:
+        return Distinct(_names(names))
+
+    def check_scattered(self, _: Token, *rest: Token | None) -> Scattered:
+        *names, low, high = rest
+        ends = (0, 2**32 - 1) if low is None or high is None else _bounded(low, high, int)
+        return Scattered(_names(names), *ends)
+
+    def check_rate(self, _: Token, *rest: Token | None) -> Rate:
+        *names, low, high = rest
+        assert low is not None
+        return Rate(_names(names), *_bounded(low, low if high is None else high, int))
 
     # Time
 

@@ -165,6 +165,8 @@ def _option(draft: DraftOption, role: Role) -> OptionPattern:
     if keyword == "kind":
         kind = _plain("kind", draft.numbers[0])
         return OptionPattern(kind or 0, data=_octets(draft, role))
+    if draft.octets is not None and isinstance(draft.octets.value, Var):
+        return OptionPattern(_KINDS[keyword], (draft.octets.value,))
     if keyword in ("tfo", "raw"):
         return OptionPattern(_KINDS[keyword], data=_octets(draft, role))
     return OptionPattern(_KINDS[keyword], tuple(_number(keyword, number, role) for number in draft.numbers))
@@ -182,6 +184,6 @@ def _octets(draft: DraftOption, role: Role) -> bytes | None:
 
 
 def _size(draft: DraftOption) -> int:
-    octets = draft.octets.value if draft.octets else b""
+    octets = draft.octets.value if draft.octets and isinstance(draft.octets.value, bytes) else b""
     blocks = 4 * len(draft.numbers) if draft.keyword.value == "sack" else 0
     return _SIZES[draft.keyword.value] + blocks + len(octets)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from conformance.case.arithmetic import Check
+
 __all__ = [
-    "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "ConnectionSpec", "EitherStep",
+    "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec", "EitherStep",
     "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep", "InjectIcmpStep",
     "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern", "SilenceStep",
     "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var", "flatten",
@@ -82,7 +84,8 @@ class OptionPattern:
     """One option: its kind and its numbers in order.
 
     ``numbers`` holds: mss 1, wscale 1, TS 2 (val, ecr), sack 2 a block (relative to the acknowledged stream).
-    For ``tfo``, ``kind N`` and ``raw`` the octets are in ``data`` (``data is None`` matches any). ``kind`` is ``ANY_OPTION`` for ``any``
+    For ``tfo``, ``kind N`` and ``raw`` the octets are in ``data`` (``data is None`` matches any);
+    ``tfo $x`` has the variable in ``numbers``. ``kind`` is ``ANY_OPTION`` for ``any``
     and ``RAW_OPTION`` for ``raw``.
     """
 
@@ -281,6 +284,11 @@ class InfoStep(Step):
     socket: str
     values: tuple[tuple[str, Num], ...]
     """Times in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStep(Step):
+    check: Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

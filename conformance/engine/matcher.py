@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from conformance.case.steps import ANY_OPTION, ExpectIcmpStep, ExpectStep, Num, OptionPattern, SegmentPattern
 from conformance.engine.connections import Connection
 from conformance.engine.stream import stream
-from conformance.engine.variables import Variables, wanted_text
+from conformance.engine.variables import COOKIES, Variables, cookie_number, is_cookie, wanted_text
 from conformance.result import Difference
 from conformance.wire import options as wire_options
 from conformance.wire.icmp import name_of, type_and_code
@@ -111,6 +111,8 @@ def _option(wanted: OptionPattern, actual: Option, connection: Connection, varia
         return False
     if not wanted.numbers:
         return wanted.data is None or wanted.data == actual.data
+    if wanted.kind == wire_options.FAST_OPEN:
+        return is_cookie(actual.data) and variables.fits(wanted.numbers[0], cookie_number(actual.data), COOKIES)
     values = _values(actual, connection.ends.peer_isn)
     if values is None or len(values) != len(wanted.numbers):
         return False
@@ -144,6 +146,8 @@ def _option_text(option: OptionPattern, variables: Variables) -> str:
             return f"mss {numbers[0]}"
         case wire_options.WSCALE:
             return f"wscale {numbers[0]}"
+        case wire_options.FAST_OPEN if option.numbers:
+            return f"tfo {wanted_text(option.numbers[0])}"
         case kind if kind == ANY_OPTION:
             return "any"
         case kind:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
-from conformance.case.steps import Exact, Num, SegmentPattern, Var
+from conformance.case.steps import Exact, Num, OptionPattern, SegmentPattern, Var
 from conformance.engine.connections import Connection
 from conformance.engine.packets import SlotValue, spec_from_pattern
 from conformance.engine.stream import stream
-from conformance.engine.variables import Variables
+from conformance.engine.variables import Variables, cookie_octets
 from conformance.sut.base import Places
 from conformance.trace import Endpoints
+from conformance.wire.options import FAST_OPEN
 from conformance.wire.segment import SYN, Family
 from conformance.wire.template import Ahead, Bound, Template, build
 
@@ -52,6 +54,7 @@ class OutgoingSegment:
         self._pattern, self._fields, self._places, self._from_sut = pattern, fields, places, from_sut
         self._template, self._slots, self._payload_known = template_of(places.family, pattern, fields)
         self._late = tuple(slot for slot in self._slots if isinstance(slot.num, Var))
+        self._cookie = any(option.kind == FAST_OPEN and option.numbers for option in pattern.options or ())
         self._bound: Bound | None = None
         self._ahead: Ahead | None = None
         self._bound_to: Endpoints | None = None
@@ -77,6 +80,8 @@ class OutgoingSegment:
         """The frame without what the SUT's segments have yet to say, if that is all that it lacks."""
         pattern = self._pattern
         relative = any(slot.relative for slot in self._slots)
+        if self._cookie:
+            return None
         if self._from_sut or relative or not self._payload_known or isinstance(pattern.win, Var) or isinstance(pattern.urg, Var):
             return None
         if not isinstance(pattern.seq, Exact):
@@ -98,6 +103,9 @@ class OutgoingSegment:
     def frame(self, connection: Connection, variables: Variables) -> bytes:
         """The frame, now that all numbers are known. Raises Unbound for a variable that is not."""
         pattern, ends = self._pattern, connection.ends
+        if self._cookie:
+            written = replace(pattern, options=tuple(_with_cookie(option, variables) for option in pattern.options or ()))
+            return OutgoingSegment(written, self._fields, self._places, from_sut=self._from_sut).frame(connection, variables)
         bound = self.bind(ends, ends.sut_port)
         if (ready := self.ready(ends.sut_isn or 0, variables)) is not None:
             return ready
@@ -114,6 +122,13 @@ class OutgoingSegment:
 
     def _port(self, port: object) -> int:
         return self._places.ports[port] if isinstance(port, str) else int(port)  # type: ignore[call-overload]
+
+
+def _with_cookie(option: OptionPattern, variables: Variables) -> OptionPattern:
+    """``tfo $x`` with the cookie that the SUT has given, whose length nobody knew before."""
+    if option.kind != FAST_OPEN or not option.numbers:
+        return option
+    return OptionPattern(FAST_OPEN, data=cookie_octets(variables.value(option.numbers[0])))
 
 
 def _late(num: Num | None, variables: Variables) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from conformance.case.steps import ANY_OPTION, RAW_OPTION, Exact, Num, OptionPattern, SegmentPattern, Var
-from conformance.wire.options import EOL, MSS, NOP, SACK, TIMESTAMP, WSCALE
+from conformance.wire.options import EOL, FAST_OPEN, MSS, NOP, SACK, TIMESTAMP, WSCALE
 from conformance.wire.segment import Family
 from conformance.wire.spec import Spec
 
@@ -95,6 +95,8 @@ def _option(option: OptionPattern) -> tuple[list[bytes | int], list[SlotValue]]:
         return [data or b""], []
     if kind in (EOL, NOP) and data is None:
         return [bytes((kind,))], []
+    if kind == FAST_OPEN and option.numbers:
+        return [bytes((kind, 2))], []  # a cookie that the SUT has yet to send: the executor writes it out before the segment leaves
     if data is not None:
         return [bytes((kind, len(data) + 2)) + data], []
     widths = (4,) * len(option.numbers) if kind == SACK else _WIDTHS.get(kind, ())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from conformance.case.steps import AnyValue, Exact, Num, Range, Var
 
-__all__ = ["Unbound", "Variables", "wanted_text"]
+__all__ = ["COOKIES", "Unbound", "Variables", "cookie_number", "cookie_octets", "is_cookie", "wanted_text"]
+
+COOKIES = 1 << 8 * 17
+"""More than any number of a Fast Open cookie."""
 
 
 class Unbound(Exception):
@@ -77,3 +80,19 @@ def wanted_text(num: Num) -> str:
             return f"${name}" + (f"{offset:+d}" if offset else "")
         case _:
             return "*"
+
+
+def is_cookie(octets: bytes) -> bool:
+    """Has it a length that a Fast Open cookie may have (RFC 7413, section 4.1.1)?"""
+    return 4 <= len(octets) <= 16 and len(octets) % 2 == 0
+
+
+def cookie_number(octets: bytes) -> int:
+    """A cookie as the number that a variable holds: a one before it keeps its length."""
+    return int.from_bytes(b"\x01" + octets, "big")
+
+
+def cookie_octets(number: int) -> bytes:
+    """And back. The cookie after the last of its length is the first again."""
+    size = max(number.bit_length() - 1, 0) // 8
+    return (number & (1 << 8 * size) - 1).to_bytes(size, "big")

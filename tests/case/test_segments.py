@@ -79,6 +79,7 @@ def test_flags(flags: str, pattern: FlagsPattern) -> None:
         ("TS val $t ecr $e+1", OptionPattern(8, (Var("t"), Var("e", 1)))),
         ("sack 1:1001 2001:*", OptionPattern(5, (Exact(1), Exact(1001), Exact(2001), AnyValue()))),
         ("eol", OptionPattern(0)), ("tfo", OptionPattern(34, data=b"")),
+        ("tfo $c", OptionPattern(34, (Var("c"),))), ("tfo $c+1", OptionPattern(34, (Var("c", 1),))),
         ("tfo *", OptionPattern(34)), ("tfo 00ff", OptionPattern(34, data=b"\x00\xff")),
         ("kind 30", OptionPattern(30, data=b"")), ("kind 30 *", OptionPattern(30)), ("kind 253 F989", OptionPattern(253, data=b"\xf9\x89")),
         ("any", OptionPattern(ANY_OPTION)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import Planted, established, listening
+from .case import Planted, established, listening, plain
 
 __all__ = ["PLANTED"]
 
@@ -50,6 +50,22 @@ PLANTED = (
     _answers("option-too-many", "<mss *,sackOK,TS val * ecr 100«,nop,wscale *⇒»>"),
     _answers("option-kind", "<mss *,«any⇒kind 30 *»,...>"),
     _answers("no-options", "<«mss *,...⇒»>"),
+    plain(
+        "cookie",
+        "options",
+        """
+        - call: s = socket()
+        - call: setsockopt(s, TCP_FASTOPEN, 8)
+        - call: bind(s, port)
+        - call: listen(s, 8)
+        - inject: S 0:0(0) <mss 1460,tfo>
+        - expect: S. 0:0(0) ack 1 <mss *,tfo $cookie,...>
+        - inject: S 0:0(0) <mss 1460,tfo $cookie+1>
+          on: other
+        - {expect: 'S. 0:0(0) ack 1 <mss *,tfo $cookie«⇒+1»,...>', on: other}
+        """,
+        more="config: {fast_open: server, timestamps: off, sack: off, window_scaling: off}\nconnections: {other: {}}\n",
+    ),
     _sends("no-options-there", "options", "P. 1:6(5) ack 1 <«⇒nop,nop»>"),
     established(
         "sack-block",
