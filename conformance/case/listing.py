@@ -10,7 +10,7 @@ from conformance.case.discovery import CaseFilePath, discover
 from conformance.case.document import Data, Document, shown
 from conformance.case.errors import CaseError
 from conformance.case.parameters import Combination, Substitution, case_id, combinations
-from conformance.case.yaml_reader import read_file
+from conformance.case.yaml_reader import read_head
 from conformance.wire.segment import Family
 
 __all__ = ["ListedCase", "Listing", "list_suite"]
@@ -44,7 +44,7 @@ def list_suite(root: Path = Path("cases"), paths: Sequence[Path] = (), *, famili
     listing = Listing(errors=errors)
     for file in files:
         try:
-            document = read_file(file.path, str(file.path), file.relative)
+            document = read_head(file.path, str(file.path), file.relative)
         except CaseError as unreadable:
             errors.append(unreadable)
             continue

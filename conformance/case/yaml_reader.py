@@ -16,7 +16,7 @@ import yaml
 from conformance.case.document import Data, Document, Path, Position, WrittenFloat, WrittenInt, shown
 from conformance.case.errors import CaseError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "read_file", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "read_file", "read_head", "read_yaml"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
@@ -32,6 +32,8 @@ _WORDS: dict[str, bool | None] = {
 }  # fmt: skip
 _INTS = ((re.compile(r"[-+]?[0-9]+"), 10), (re.compile(r"0o[0-7]+"), 8), (re.compile(r"0x[0-9a-fA-F]+"), 16))
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_LAST_STEPS = re.compile(rb"^steps:[ \t]*\r?\n(?:[ \t#-].*\n|\r?\n)*(?:[ \t#-].*)?\Z", re.MULTILINE)
+"""The key ``steps`` at the margin, if nothing but what is below it follows: further in, or a list at the margin, or remarks."""
 _HINTS = (
     ("alias", "quotes around a text that begins with *, such as '* 0:0(0)'"),
     ("block sequence entries", "quotes around a text that begins with -, such as '- 0:0(0)'"),
@@ -59,14 +61,25 @@ def read_file(path: FilePath, file: str | None = None, relative: str | None = No
         CaseError: it cannot be read, or :func:`read_yaml` says no.
     """
     name = file or str(path)
+    return read_yaml(_octets(path, name), name, relative or path.name)
+
+
+def read_head(path: FilePath, file: str | None = None, relative: str | None = None) -> Document:
+    """Like :func:`read_file`, but with ``steps`` empty where they come last: they are most of a case, and a list needs none of it."""
+    name = file or str(path)
+    raw = _octets(path, name)
+    found = _LAST_STEPS.search(raw)
+    return read_yaml(raw[: found.start()] + b"steps:" if found else raw, name, relative or path.name)
+
+
+def _octets(path: FilePath, name: str) -> bytes:
     try:
         if not path.is_file():
             raise CaseError("no such file", name)
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise CaseError(f"cannot be read: {error.strerror}", name) from error
-    return read_yaml(raw, name, relative or path.name)
 
 
 def read_yaml(source: str | bytes, file: str = "", relative: str = "") -> Document:

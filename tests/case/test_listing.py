@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from conformance.case.listing import list_suite
+from conformance.case.yaml_reader import read_head
 
 from .folder import HEAD, Folder
 from .test_loader import EVERY_STEP
@@ -33,6 +36,22 @@ def test_the_listing_is_the_suites(folder: Folder) -> None:
     ]
     assert listing.cases[1].title == "In LISTEN with 1"
     assert listing.cases[1].path == folder.path / "b/parameters.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("title: x\nsteps:\n  - call: {\n", {"title": "x", "steps": None}),
+        ("title: x\nsteps:\n- call: {\n# end\n\n", {"title": "x", "steps": None}),
+        ("title: x\r\nsteps:\r\n  - call: {", {"title": "x", "steps": None}),
+        ("steps:\n  - a\ntitle: x\n", {"steps": ["a"], "title": "x"}),
+        ("title: x\nsteps: [a]\n", {"title": "x", "steps": ["a"]}),
+        ("description: |\n  steps:\n  - a\ntitle: x\n", {"description": "steps:\n- a\n", "title": "x"}),
+    ],
+)
+def test_steps_are_read_only_where_they_must_be(tmp_path: Path, text: str, read: object) -> None:
+    (tmp_path / "case.yaml").write_bytes(text.encode())
+    assert read_head(tmp_path / "case.yaml").data == read
 
 
 def test_families_and_paths(folder: Folder) -> None:
