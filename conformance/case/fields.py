@@ -88,7 +88,7 @@ _Raw = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "propertyNames": {"pattern": r"^((ip|tcp)\+)?[0-9]+$"},
+            "propertyNames": {"pattern": r"^((ip|tcp)\+)?([0-9]+|\$[a-z{][A-Za-z0-9_.}]*)$"},
             "additionalProperties": {"type": ["string", "integer"]},
             "examples": [{"tcp+13": "02"}],
         }
