@@ -238,7 +238,7 @@ def _bare_loop() -> list[int]:
 def _suite(scratch: Path) -> list[Row]:
     results = scratch / "suite.jsonl"
     seconds, runs, passed = _run(SUITE, "linux", results)
-    return [Row(f"the suite on Linux, {runs} case runs", seconds, "s", 15, f"{passed} pass")]
+    return [Row(f"the suite on Linux, {runs} case runs", seconds, "s", 60, f"{passed} pass")]
 
 
 def _run(cases: Path, sut: str, results: Path) -> tuple[float, int, int]:
@@ -253,7 +253,8 @@ def _reference(scratch: Path) -> list[Row]:
     """The reference stack, on its virtual clock and one core."""
     seconds, runs, passed = _run(SUITE, "reference", scratch / "reference.jsonl")
     rows = [
-        Row("the suite on the reference stack, 200 case runs", seconds * 200 / runs, "s", 5, f"{passed} of {runs} pass in {seconds:.1f} s")
+        Row(f"the suite on the reference stack, {runs} case runs, the slow ones too", seconds, "s", 15, f"{passed} pass"),
+        Row("  200 of them", seconds * 200 / runs, "s", 5),
     ]
     _run(TIMERS, "reference", scratch / "timers.jsonl")
     took: dict[str, list[float]] = {"exchange": [], "keepalive": []}
