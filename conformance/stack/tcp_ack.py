@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from conformance.stack import tcp_cong, tcp_timer
 from conformance.stack.route import dst_mtu
-from conformance.stack.sysctl import MS
+from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss, tcp_time_stamp
 from conformance.stack.tcp_sock import MASK, OptionsReceived, TcpSock, after, before
 from conformance.wire.segment import FIN, SYN, Segment
 
-__all__ = ["tcp_ack", "tcp_ack_update_rtt", "tcp_rtt_sample", "tcp_send_challenge_ack", "tcp_set_rto"]
+__all__ = ["tcp_ack", "tcp_ack_update_rtt", "tcp_init_metrics", "tcp_rtt_sample", "tcp_send_challenge_ack", "tcp_set_rto"]
 
 _GRANULARITY = MS
 """The clock's, G of RFC 6298."""
+_TIMEOUT_FALLBACK = 3 * SECOND
+"""TCP_TIMEOUT_FALLBACK."""
 
 
 def tcp_send_challenge_ack(sk: TcpSock) -> None:
@@ -44,23 +46,56 @@ def tcp_set_rto(sk: TcpSock) -> None:
     """RFC 6298, (2.2) to (2.5)."""
     sysctl = sk.net.sysctl
     srtt = sk.srtt or 0
-    variation = max(4 * sk.rttvar, _GRANULARITY)
     if sysctl.linux:  # there it is the variation that has a floor, so that the RTO stays above the RTT by it
-        sk.rto = min(srtt + max(variation, sysctl.rto_min), sysctl.rto_max)
+        sk.rto = min(srtt + sk.rtt_dev, sysctl.rto_max)
     else:
+        variation = max(4 * sk.rttvar, _GRANULARITY)
         sk.rto = min(max(srtt + variation, sysctl.rto_min), sysctl.rto_max)
 
 
 def tcp_ack_update_rtt(sk: TcpSock, rtt: int) -> None:
     """A round trip of ``rtt`` ns was measured."""
     rtt = max(rtt, 1)
-    if sk.srtt is None:
+    if sk.net.sysctl.linux:
+        _tcp_rtt_estimator(sk, rtt)
+    elif sk.srtt is None:
         sk.srtt, sk.rttvar = rtt, rtt // 2
     else:
         sk.rttvar += (abs(sk.srtt - rtt) - sk.rttvar) // 4
         sk.srtt += (rtt - sk.srtt) // 8
     tcp_set_rto(sk)
     sk.backoff = 0
+
+
+def _tcp_rtt_estimator(sk: TcpSock, rtt: int) -> None:
+    """Linux's: a shorter round trip hardly moves the deviation, and what counts is the largest one of a flight, which wears off slowly.
+
+    ``mdev`` is RFC 6298's RTTVAR. ``mdev_max`` and ``rtt_dev`` (the kernel's ``rttvar_us``) are four times as large, as there.
+    """
+    floor = sk.net.sysctl.rto_min
+    if sk.srtt is None:
+        sk.srtt, sk.rttvar = rtt, rtt // 2
+        sk.rtt_dev = sk.mdev_max = max(4 * sk.rttvar, floor)
+        sk.rtt_seq = sk.snd_nxt
+        return
+    error = rtt - sk.srtt
+    sk.srtt += error // 8
+    move = abs(error) - sk.rttvar
+    sk.rttvar += move // 32 if error < 0 < move else move // 4
+    if 4 * sk.rttvar > sk.mdev_max:
+        sk.mdev_max = 4 * sk.rttvar
+        sk.rtt_dev = max(sk.rtt_dev, sk.mdev_max)
+    if after(sk.snd_una, sk.rtt_seq):
+        if sk.mdev_max < sk.rtt_dev:
+            sk.rtt_dev -= (sk.rtt_dev - sk.mdev_max) // 4
+        sk.rtt_seq = sk.snd_nxt
+        sk.mdev_max = floor
+
+
+def tcp_init_metrics(sk: TcpSock) -> None:
+    """RFC 6298, (5.7): the handshake gave no sample, as a SYN was sent again, so one second is too short a guess."""
+    if sk.srtt is None:
+        sk.rto = max(sk.rto, _TIMEOUT_FALLBACK)
 
 
 def tcp_rtt_sample(sk: TcpSock, sent: int, retransmitted: bool, options: OptionsReceived) -> None:

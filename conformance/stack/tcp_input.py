@@ -6,7 +6,7 @@ from conformance.stack import tcp_cong, tcp_fastopen, tcp_timer
 from conformance.stack.sock import Shutdown
 from conformance.stack.sysctl import SECOND
 from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
-from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_rtt_sample, tcp_send_challenge_ack
+from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_init_metrics, tcp_rtt_sample, tcp_send_challenge_ack
 from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_queue_rcv, tcp_urg
 from conformance.stack.tcp_minisocks import tcp_time_wait
 from conformance.stack.tcp_options import tcp_parse_options
@@ -268,6 +268,7 @@ def _syn_received_acked(sk: TcpSock, skb: Segment, options: OptionsReceived) -> 
     sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
     tcp_ack(sk, skb, options)
     tcp_sync_mss(sk, sk.pmtu)
+    tcp_init_metrics(sk)
     tcp_cong.tcp_init_transfer(sk)
     if sk.listener is None or sk.rcv_tstamp == 0:
         sk.rcv_tstamp = sk.net.now
@@ -364,8 +365,7 @@ def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> No
     sk.retrans_stamp = 0
     sk.ca_state = CaState.OPEN
     tcp_finish_connect(sk)
-    if sk.srtt is None or sk.total_retrans:
-        sk.rto = max(sk.rto, 3 * SECOND) if sk.total_retrans and not sk.tstamp_ok and not sk.net.sysctl.linux else sk.rto  # RFC 6298, (5.7)
+    tcp_init_metrics(sk)
     tcp_fastopen.tcp_rcv_fastopen_synack(sk, skb, options)  # what that sends again carries an ACK, as the connection is there
     tcp_timer.tcp_rearm_rto(sk)
     if (skb.payload or skb.flags & FIN) and not sk.net.sysctl.linux:

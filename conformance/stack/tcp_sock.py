@@ -181,8 +181,8 @@ class TcpSock(ConnectionSock):
         self.srtt: int | None = None
         """ns; RFC 6298."""
         self.rttvar = 0
-        self.rtt_seq: tuple[int, int] | None = None
-        """Without timestamps: the segment that is timed, by its end, and when it was sent."""
+        self.rtt_dev = self.mdev_max = self.rtt_seq = 0
+        """Linux's estimator only: rttvar_us, mdev_max_us, and SND.NXT when the flight that is measured began."""
         self.retransmits = self.backoff = self.probes_out = 0
         self.retrans_stamp = 0
         """When the first of a row of retransmissions was first sent; 0: there is none."""
