@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.case import steps
+from conformance.case.arithmetic import LEAST_SCATTERED, Relation, Scattered
 from conformance.case.document import Document
 from conformance.case.errors import CaseError
 from conformance.case.steps import Address, Call, IcmpPattern, Name, SegmentPattern, Step, Var
@@ -129,6 +130,19 @@ class _Names:
         if isinstance(step, steps.InfoStep):
             self.bound.update(dict.fromkeys(variables(dict(step.values))))
 
+    def computed(self, step: steps.CheckStep) -> None:
+        """A check needs its variables, and so many of them as it can say anything about."""
+        check = step.check
+        names = check.names.among(self.bound)
+        for name in names:
+            if name not in self.bound:
+                self._unknown(step, "a variable", f"${name}", [f"${known}" for known in self.bound], "bound by a step before")
+        least = 1 if isinstance(check, Relation) else LEAST_SCATTERED if isinstance(check, Scattered) else 2
+        if len(names) < least:
+            what = type(check).__name__.lower()
+            error = CaseError(f"variables of {what}", found=f"{len(names)} variables", expected=f"at least {least}")
+            _complain(self.document, self.errors, step, error)
+
 
 _HANDLERS: Mapping[type[Step], Callable[[_Names, Any], None]] = {
     steps.CallStep: _Names.called,
@@ -142,6 +156,7 @@ _HANDLERS: Mapping[type[Step], Callable[[_Names, Any], None]] = {
     steps.StatesStep: _Names.asked,
     steps.SockoptStep: _Names.asked,
     steps.InfoStep: _Names.asked,
+    steps.CheckStep: _Names.computed,
 }
 
 

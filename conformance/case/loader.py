@@ -167,9 +167,12 @@ class _CombinationLoader:
 
     def _connections(self, model: CaseFile) -> tuple[ConnectionSpec, ...]:
         """The default connection first."""
-        declared = {"default": _DEFAULT, **model.connections}
+        declared = {"default": _DEFAULT}
+        for name, connection in model.connections.items():
+            several = [f"{name}{number}" for number in range(connection.count)]
+            declared.update(dict.fromkeys(several or [name], connection))
         for name, connection in declared.items():
-            path = ("connections", name)
+            path = ("connections", name if name in model.connections else name.rstrip("0123456789"))
             others = tuple(other for other in declared if other != name)
             if connection.reuse is not None and connection.reuse not in others:
                 error = CaseError("a connection to reuse", found=connection.reuse, allowed=others)

@@ -52,6 +52,7 @@ class ConnectionModel(Base):
         None, description="the port of the peer; unless it says otherwise one of its own"
     )
     isn: Annotated[tuple[int, bool] | None, *_isn()] = Field(None, description="the peer's initial sequence number")
+    count: int = Field(0, ge=1, le=1000, description="so many of them, called c0, c1 … where this one is c")
     reuse: Name | None = Field(None, description="a new incarnation of this connection: the same addresses and ports")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from lark import Lark, UnexpectedInput
 from lark.exceptions import UnexpectedToken
 
+from conformance.case.arithmetic import Check
 from conformance.case.calls import call_pattern, result_pattern, socket_name
 from conformance.case.errors import CaseError
 from conformance.case.notation_tree import At, TreeBuilder
@@ -23,7 +24,7 @@ from conformance.case.steps import STATES, Call, Exact, IcmpPattern, Num, Result
 from conformance.case.vocabulary import INFO_ALIASES, INFO_FIELDS, INFO_TIMES, SOCKET_OPTIONS
 
 __all__ = [
-    "call", "duration", "expect_icmp", "expect_segment", "finish", "info", "inject_icmp", "inject_segment", "number", "sockopt",
+    "call", "check", "duration", "expect_icmp", "expect_segment", "finish", "info", "inject_icmp", "inject_segment", "number", "sockopt",
     "start", "state", "states", "timing", "wait",
 ]  # fmt: skip
 
@@ -69,6 +70,14 @@ _AFTER: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "sockopt": ((r"", _SOCKET), (r"\S+", "a socket option such as TCP_NODELAY"), (r".*=", _RESULT)),
     "info": ((r"", _SOCKET), (r"(\S+|.*,)", "a figure such as mss = 1460"), (r".*=", "a number, a range, a duration or *")),
+    "check": (
+        (r"(distinct|scattered|rate)", "variables such as $a $b, or $a* for $a0, $a1 …"),
+        (r"rate( [^=]+)?", "= and how much a second, such as = 1..1000"),
+        (r"(distinct|scattered) .*", "a variable such as $a or $a*"),
+        (r".*[=<>]", "a number, a range or a sum such as $a + 1"),
+        (r"", "a relation such as $b - $a = 1..9, or distinct, scattered or rate and variables"),
+        (r".*", "=, !=, <, <=, > or >=, or + or -"),
+    ),
     "duration": ((r".*", _DURATION),),
     "timing": ((r".*(±|\+-)", "a margin such as 10% or 50ms"), (r".*", "a duration such as 1s, 1s ± 10%, 1s ± 50ms or 0.9s..1.1s")),
     "number": ((r".*", "a number, a range such as 1..64, $name or *"),),
@@ -113,6 +122,7 @@ def _mistake(notation: str, text: str, error: UnexpectedInput) -> CaseError:
 _NAMES: Mapping[str, str] = {
     "segment": "a segment", "icmp": "an ICMP message", "call": "a call", "finish": "a result", "state": "a state", "states": "states",
     "sockopt": "a socket option", "info": "figures of TCP_INFO", "duration": "a duration", "timing": "a time", "number": "a number",
+    "check": "a check",
 }  # fmt: skip
 
 
@@ -213,6 +223,16 @@ def _figure(name: At, value: At) -> tuple[str, Num]:
         expected = _DURATION + ", a range of them, or *" if is_time else "a number without a unit, a range or *"
         raise CaseError(f"{name.text} is {'a' if is_time else 'no'} time", column=value.column, found=value.text, expected=expected)
     return field, value.value
+
+
+# Variables ------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(_REMEMBERED)
+def check(text: str) -> Check:
+    """``$b - $a = 200..400``, ``distinct $a $b``, ``scattered $isn*``, ``rate $a $b = 1..1000``"""
+    result: Check = _parse("check", text)
+    return result
 
 
 # Time and numbers -----------------------------------------------------------------------------------------------------

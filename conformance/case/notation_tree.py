@@ -217,9 +217,7 @@ class TreeBuilder(Transformer[Token, Any]):
     # Checks
 
     def times(self, factor: Token | None, _: Token | None, variable: Token) -> tuple[tuple[int, str], int]:
-        held: Var = self.variable(variable).value
-        number = 1 if factor is None else int(factor)
-        return (number, held.name), number * held.offset
+        return (1 if factor is None else int(factor), str(variable)[1:]), 0
 
     def constant(self, token: Token) -> tuple[None, int]:
         return None, int(token)
@@ -235,10 +233,13 @@ class TreeBuilder(Transformer[Token, Any]):
         return Sum(tuple(terms), constant)
 
     def check_relation(self, left: Sum, sign: Token, right: Sum, high: Token | None) -> Relation:
-        if high is not None and (right.terms or sign not in ("=", "!=")):
-            raise CaseError("a range", column=(high.start_pos or 0) + 1, found=f"..{high}", expected="= or !=, and a number before it")
-        if high is not None and right.constant > int(high):
-            raise CaseError("a range", column=(high.start_pos or 0) + 1, found=f"{right.constant}..{high}", expected="the lower end first")
+        if high is not None:
+            column = (high.start_pos or 0) - 1
+            if right.terms or sign not in ("=", "!="):
+                raise CaseError("a range", column=column, found=f"..{high}", expected="= or !=, and a number before it")
+            if right.constant > int(high):
+                found = f"{right.constant}..{high}"
+                raise CaseError("a range", column=column - len(str(right.constant)), found=found, expected="the lower end first")
         return Relation(left, str(sign), right, None if high is None else int(high))
 
     def check_distinct(self, _: Token, *names: Token) -> Distinct:

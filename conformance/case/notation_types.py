@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from conformance.case import notation, steps
+from conformance.case.arithmetic import Check as _Check
 from conformance.case.base import notation_type
 from conformance.case.vocabulary import CALLS, ICMP_NAMES
 
 __all__ = [
-    "Call", "Duration", "Expect", "ExpectIcmp", "Finish", "Info", "Inject", "InjectIcmp", "Silence", "Sockopt", "Start", "State", "States",
-    "Timing", "Wait",
+    "Call", "Check", "Duration", "Expect", "ExpectIcmp", "Finish", "Info", "Inject", "InjectIcmp", "Silence", "Sockopt", "Start", "State",
+    "States", "Timing", "Wait",
 ]  # fmt: skip
 
 _SOCKET = r"([a-z_$]\S*\s+)?"
@@ -69,6 +70,10 @@ States = Annotated[
 ]
 Sockopt = Annotated[
     tuple[str, str, steps.Result], *notation_type(notation.sockopt, "a socket option's value", ["c TCP_MAXSEG = 1460", "s SO_ERROR = 0"])
+]
+Check = Annotated[
+    _Check,
+    *notation_type(notation.check, "what holds of variables", ["$b - $a = 1..9", "distinct $a $b", "scattered $x*", "rate $a $b = 1..9"]),
 ]
 Info = Annotated[
     tuple[str, tuple[tuple[str, steps.Num], ...]],

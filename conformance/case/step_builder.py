@@ -34,6 +34,7 @@ _LEAVES: Mapping[type[models.StepBase], Callable[[Any, dict[str, Any]], Step]] =
     models.StatesModel: lambda m, c: steps.StatesStep(socket=m.states[0], states=m.states[1], **c),
     models.SockoptModel: lambda m, c: steps.SockoptStep(socket=m.sockopt[0], name=m.sockopt[1], value=m.sockopt[2], **c),
     models.InfoModel: lambda m, c: steps.InfoStep(socket=m.info[0], values=m.info[1], **c),
+    models.CheckModel: lambda m, c: steps.CheckStep(check=m.check, **c),
 }
 """From a model and what all steps have in common."""
 

@@ -16,9 +16,9 @@ from conformance.case.errors import CaseError
 from conformance.case.fields import ExpectFields, ExpectIcmpFields, InjectFields, InjectIcmpFields
 
 __all__ = [
-    "MAX_STEPS", "STEP_MODELS", "AnyOrderModel", "CallModel", "EitherModel", "ExpectIcmpModel", "ExpectModel", "FinishModel", "InfoModel",
-    "InjectIcmpModel", "InjectModel", "OptionalModel", "RepeatBody", "RepeatModel", "SilenceModel", "SockoptModel", "StartModel",
-    "StateModel", "StatesModel", "StepBase", "StepModel", "kind_of",
+    "MAX_STEPS", "STEP_MODELS", "AnyOrderModel", "CallModel", "CheckModel", "EitherModel", "ExpectIcmpModel", "ExpectModel", "FinishModel",
+    "InfoModel", "InjectIcmpModel", "InjectModel", "OptionalModel", "RepeatBody", "RepeatModel", "SilenceModel", "SockoptModel",
+    "StartModel", "StateModel", "StatesModel", "StepBase", "StepModel", "kind_of",
 ]  # fmt: skip
 
 MAX_STEPS = 5_000
@@ -131,6 +131,12 @@ class InfoModel(StepBase):
     after: types.Wait = None
 
 
+class CheckModel(StepBase):
+    """What holds of the variables that steps before bound."""
+
+    check: types.Check
+
+
 class AnyOrderModel(StepBase):
     """Expected segments that may come in any order."""
 
@@ -174,8 +180,8 @@ class RepeatModel(StepBase):
 STEP_MODELS: dict[str, type[StepBase]] = {
     "call": CallModel, "start": StartModel, "finish": FinishModel, "inject": InjectModel, "expect": ExpectModel,
     "inject_icmp": InjectIcmpModel, "expect_icmp": ExpectIcmpModel, "silence": SilenceModel, "state": StateModel, "states": StatesModel,
-    "sockopt": SockoptModel, "info": InfoModel, "any_order": AnyOrderModel, "either": EitherModel, "optional": OptionalModel,
-    "repeat": RepeatModel,
+    "sockopt": SockoptModel, "info": InfoModel, "check": CheckModel, "any_order": AnyOrderModel, "either": EitherModel,
+    "optional": OptionalModel, "repeat": RepeatModel,
 }  # fmt: skip
 """The key that names a kind of step, and its model."""
 
@@ -199,6 +205,7 @@ StepModel = Annotated[
     | Annotated[StatesModel, Tag("states step")]
     | Annotated[SockoptModel, Tag("sockopt step")]
     | Annotated[InfoModel, Tag("info step")]
+    | Annotated[CheckModel, Tag("check step")]
     | Annotated[AnyOrderModel, Tag("any_order step")]
     | Annotated[EitherModel, Tag("either step")]
     | Annotated[OptionalModel, Tag("optional step")]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from conformance.case.arithmetic import Check
 
 __all__ = [
-    "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec", "EitherStep",
-    "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep", "InjectIcmpStep",
-    "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern", "SilenceStep",
-    "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var", "flatten",
+    "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec",
+    "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep",
+    "InjectIcmpStep", "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern",
+    "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var", "flatten",
 ]  # fmt: skip
 
 STATES = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.case import steps
-from conformance.engine import play_calls, play_groups, play_segments, play_states
+from conformance.engine import play_calls, play_checks, play_groups, play_segments, play_states
 
 __all__ = ["HANDLERS"]
 
@@ -18,6 +18,7 @@ HANDLERS: Mapping[type[steps.Step], Callable[[Any, Any], Any]] = {
     steps.InfoStep: play_states.info,
     steps.StateStep: play_states.state,
     steps.StatesStep: play_states.states,
+    steps.CheckStep: play_checks.check,
     steps.InjectStep: play_segments.inject,
     steps.InjectIcmpStep: play_segments.inject_icmp,
     steps.ExpectStep: play_segments.expect,

@@ -49,6 +49,7 @@ def call(play: Executor, step: CallStep) -> Playing:
     play.happened(t)
     _record(play, step, step.call, t, outcome)
     _compare(play, step, step.call, step.call.result, outcome)
+    play.variables.stamp(t)
     _remember(play, step.call, outcome)
 
 
@@ -83,6 +84,7 @@ def finish(play: Executor, step: FinishStep) -> Playing:
         raise stop
     play.happened(t)
     _compare(play, step, started.call, step.result, outcome)
+    play.variables.stamp(t)
     _remember(play, started.call, outcome)
 
 
@@ -93,6 +95,7 @@ def sockopt(play: Executor, step: SockoptStep) -> Playing:
     t, outcome = yield from _returned(play, step, number)
     _record(play, step, asked, t, outcome)
     _compare(play, step, asked, asked.result, outcome)
+    play.variables.stamp(t)
     play.ready = t
 
 

@@ -45,6 +45,7 @@ def any_order(play: Executor, step: AnyOrderStep) -> Playing:
             connection = play.connections[taken.on]
             event = connection.segments.popleft()
             compare_segment(taken, event.packet, connection, play.variables)
+            play.variables.stamp(event.t)
             event.step = play.index(taken)
             latest = max(latest, event.t)
             missing.remove(taken)

@@ -107,6 +107,7 @@ def expect(play: Executor, step: ExpectStep) -> Playing:
     else:
         differences = compare_segment(step, event.packet, connection, play.variables)
     differences += timing_difference(play, step, event.t)
+    play.variables.stamp(event.t)
     take(play, step, event)
     connection.optional.clear()
     if differences:
@@ -138,6 +139,7 @@ def take_optional(play: Executor, connection: Connection) -> Generator[Wish, Non
             connection.segments.popleft()
             play.variables.keep()
             compare_segment(first, head.packet, connection, play.variables)
+            play.variables.stamp(head.t)
             head.step = play.index(first)
             for step in optional.steps[1:]:
                 yield from play.play(step)
@@ -241,6 +243,7 @@ def expect_icmp(play: Executor, step: ExpectIcmpStep) -> Playing:
         yield deadline
     event = connection.messages.popleft()
     differences = compare_icmp(step, event.packet, connection, play.variables) + timing_difference(play, step, event.t)
+    play.variables.stamp(event.t)
     take(play, step, event)
     if differences:
         event.failed = True

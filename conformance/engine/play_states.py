@@ -99,4 +99,5 @@ def info(play: Executor, step: InfoStep) -> Playing:
         actual = ", ".join(f"{difference.field} = {difference.actual}" for difference in found)
         raise play.stop(step, "the figures differ", expected=step.source.text, actual=actual, differences=tuple(found))
     play.variables.keep()
+    play.variables.stamp(t)
     play.ready = t

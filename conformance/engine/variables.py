@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from conformance.case.arithmetic import Growth
 from conformance.case.steps import AnyValue, Exact, Num, Range, Var
 
 __all__ = ["COOKIES", "Unbound", "Variables", "cookie_number", "cookie_octets", "is_cookie", "wanted_text"]
 
 COOKIES = 1 << 8 * 17
 """More than any number of a Fast Open cookie."""
+
+
+_CIRCLE = 1 << 32
 
 
 class Unbound(Exception):
@@ -20,6 +24,10 @@ class Variables:
     def __init__(self) -> None:
         self._values: dict[str, int] = {}
         self._tried: dict[str, int] = {}
+        self._moduli: dict[str, int] = {}
+        """Modulo what they count, if not modulo 2³²."""
+        self._times: dict[str, int] = {}
+        """When what bound them happened, in ns."""
 
     def value(self, num: Num) -> int:
         """The number to send. Raises Unbound; ``*`` and ranges are never sent."""
@@ -31,7 +39,7 @@ class Variables:
             return self._values[num.name] + num.offset
         raise TypeError(f"{num} is no value to send")
 
-    def fits(self, num: Num, actual: int, modulus: int = 1 << 32) -> bool:
+    def fits(self, num: Num, actual: int, modulus: int = _CIRCLE) -> bool:
         """Is ``actual`` what ``num`` says, modulo ``modulus``? A variable without a value takes it, for the time being."""
         if isinstance(num, Exact):
             return actual == num.value or (actual - num.value) % modulus == 0
@@ -42,6 +50,8 @@ class Variables:
         known = self._values.get(num.name, self._tried.get(num.name))
         if known is None:
             self._tried[num.name] = actual - num.offset
+            if modulus != _CIRCLE:
+                self._moduli[num.name] = modulus
             return True
         return (actual - known - num.offset) % modulus == 0
 
@@ -54,6 +64,15 @@ class Variables:
     def drop(self) -> None:
         """It does not: forget what it bound."""
         self._tried.clear()
+
+    def stamp(self, t: int) -> None:
+        """What was bound since the last time was bound by something that happened at ``t``."""
+        if len(self._times) < len(self._values):
+            self._times.update((name, t) for name in self._values if name not in self._times)
+
+    def grown(self) -> dict[str, Growth]:
+        """All that is bound, for a check."""
+        return {name: Growth(value, self._times.get(name, 0), self._moduli.get(name, _CIRCLE)) for name, value in self._values.items()}
 
     def copy(self) -> Variables:
         """The same bindings, for a comparison that must leave no trace."""

@@ -23,15 +23,15 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "expect": notation.expect_segment, "inject_icmp": notation.inject_icmp, "expect_icmp": notation.expect_icmp,
     "silence": notation.duration, "state": notation.state,
     "states": notation.states, "sockopt": notation.sockopt, "info": notation.info, "after": notation.timing,
-    "within": notation.duration,
+    "within": notation.duration, "check": notation.check,
 }  # fmt: skip
 
 
 def steps_in_the_text() -> Iterator[tuple[str, str]]:
-    """Each ``kind: text`` that stands in backquotes, but for those with a parameter in them."""
+    """Each ``kind: text`` that stands in backquotes, but for those with a parameter in them; a check is nothing without its variables."""
     for quoted in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", LANGUAGE, flags=re.DOTALL)):
         match = re.fullmatch(r"(\w+): (.+)", quoted)
-        if match and match[1] in PARSERS and "$" not in match[2]:
+        if match and match[1] in PARSERS and ("$" not in match[2] or match[1] == "check"):
             yield match[1], read_yaml(match[2]).data
 
 
