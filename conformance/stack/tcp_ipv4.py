@@ -292,14 +292,15 @@ def tcp_v4_err(net: Net, message: Icmp) -> None:
         return
     entry = net.hashinfo.established(quote.dst, quote.dport, quote.src, quote.sport)
     if isinstance(entry, RequestSock):
-        fatal = _is_hard(message) and quote.seq == entry.iss
-        if fatal:
+        fatal = _ends_request(message) if net.sysctl.linux else _is_hard(message)
+        if fatal and quote.seq == entry.iss:
             inet_csk_reqsk_queue_drop(entry)
         return
     if not isinstance(entry, TcpSock) or entry.sk_state in (TcpState.CLOSED, TcpState.LISTEN, TcpState.TIME_WAIT):
         return
     sk = entry
-    if not between(quote.seq, sk.snd_una, sk.snd_nxt):
+    # Linux takes SND.NXT for in flight too, though RFC 5927, section 4.1, ends before it.
+    if not between(quote.seq, sk.snd_una, sk.snd_nxt) or (quote.seq == sk.snd_nxt and not net.sysctl.linux):
         net.count("OutOfWindowIcmps")
         return
     # In IPv6 nobody on the way makes fragments, so that there is no doing without (RFC 8200, section 5).
@@ -321,6 +322,14 @@ def _is_hard(message: Icmp) -> bool:
     if message.family is Family.IPV4:
         return message.type == 3 and message.code in (2, 3, 4)
     return message.type == 1 and message.code in (1, 4)
+
+
+def _ends_request(message: Icmp) -> bool:
+    """tcp_req_err(): what ends a connection in SYN-RECEIVED on Linux. Over IPv4 that is soft errors only."""
+    if message.family is Family.IPV4:
+        return message.type in (11, 12) or (message.type == 3 and message.code in (0, 1))
+    found = icmp_err_convert(message)
+    return found is not None and found[1]
 
 
 def _unreachable(sk: TcpSock, message: Icmp) -> None:

@@ -22,7 +22,7 @@ DIVERSE = [
         "handshake/passive-open",
         "handshake/simultaneous-open",
         "icmp/to-the-right-connection",
-        "icmp/too-big-ipv4",
+        "path-mtu/too-big-ipv4",
         "options/sack-permitted",
         "options/window-scale-applied",
         "reset/blocked-recv",
