@@ -19,6 +19,8 @@ __all__ = [
 
 ATO = 40 * MS
 """How long an acknowledgment waits for company; RFC 9293, 3.8.6.3, allows half a second (MUST-58)."""
+_RTO_MIN = 200 * MS
+"""Linux's TCP_RTO_MIN, from which it reckons how long so many retransmissions would take, whatever rto_min is set to."""
 _SYN = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
 
 
@@ -84,18 +86,19 @@ def _timed_out(sk: TcpSock, boundary: int, base: int) -> bool:
 
 def _write_timeout(sk: TcpSock) -> bool:
     """Is it time to give up (RFC 9293, 3.8.3; MUST-20 to MUST-23)?"""
-    sysctl, now = sk.net.sysctl, sk.net.now
-    if sk.sk_state in _SYN:
+    sysctl = sk.net.sysctl
+    opening = sk.sk_state in _SYN
+    if opening:
         tries = sk.syn_count or sysctl.syn_retries
         linear = sysctl.syn_linear_timeouts if sk.sk_state is TcpState.SYN_SENT else 0
-        expired = sk.retransmits >= tries + linear or (sysctl.linux and _timed_out(sk, tries, TIMEOUT_INIT))
+        expired = sk.retransmits >= tries + linear or (sysctl.linux and not sk.user_timeout and _timed_out(sk, tries, TIMEOUT_INIT))
     else:
         boundary = sysctl.retries2
         if sk.sk_dead:
             boundary = min(_orphan_retries(sk, sk.rto < sysctl.rto_max), boundary)
-        expired = _timed_out(sk, boundary, sysctl.rto_min)
-        if sk.user_timeout:  # RFC 5482: the user's word counts
-            expired = now - (sk.retrans_stamp or now) >= sk.user_timeout
+        expired = not sk.user_timeout and _timed_out(sk, boundary, _RTO_MIN)
+    if sk.user_timeout and sk.retransmits:  # the user's word counts (RFC 9293, 3.10.8; RFC 5482)
+        expired |= sk.net.now - sk.retrans_stamp >= sk.user_timeout
     if expired:
         tcp_write_err(sk)
     return expired
@@ -107,12 +110,12 @@ def _retransmit_timer(sk: TcpSock) -> None:
     if not sk.rtx_queue:
         return
     head = sk.rtx_queue[0]
-    if not sk.retrans_stamp:
+    if not sk.retrans_stamp and not sysctl.linux:
         sk.retrans_stamp = head.first_sent
     shut = not sk.snd_wnd and not sk.sk_dead and sk.sk_state not in _SYN
     if shut:
         # The window has closed over what is under way. As long as the peer answers at all, that is probed (MUST-35, MUST-37).
-        if now - max(sk.rcv_tstamp, sk.retrans_stamp) > sysctl.rto_max:
+        if now - max(sk.rcv_tstamp, sk.retrans_stamp or head.sent) > sysctl.rto_max:
             tcp_write_err(sk)
             return
     elif _write_timeout(sk):

@@ -252,8 +252,8 @@ def tcp_synack_options(sk: TcpSock) -> bytes:
 def _transmit_again(sk: TcpSock, skb: Skb, options: bytes | None) -> None:
     if skb.flags & SYN and sk.retransmits:
         skb.flags &= ~(ECE | CWR)  # RFC 3168, section 6.1.1.1: the path may drop SYNs that ask for ECN
-    if not sk.retrans_stamp:
-        sk.retrans_stamp = skb.first_sent
+    if not sk.retrans_stamp:  # of the first transmission; Linux takes that of the first retransmission (tcp_retransmit_skb)
+        sk.retrans_stamp = sk.net.now if sk.net.sysctl.linux else skb.first_sent
     skb.retrans += 1
     skb.in_retrans = True
     skb.sent = sk.net.now
