@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.stack import tcp_timer
 from conformance.stack.sock import Shutdown
-from conformance.stack.tcp_output import tcp_send_ack, tcp_win_from_space, tcp_window_to_offer
+from conformance.stack.tcp_output import MAX_BLOCKS, tcp_send_ack, tcp_win_from_space, tcp_window_to_offer
 from conformance.stack.tcp_sock import MASK, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.wire.segment import CWR, FIN, URG, Segment
@@ -75,7 +75,6 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
     end = (seq + len(data) + fin) & MASK
     if seq == end:
         return
-    tcp_ecn_check_ce(sk, skb)
     window = sk.receive_window
     if not after(end, sk.rcv_nxt):
         _duplicate(sk, seq, end)
@@ -84,13 +83,13 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
         tcp_enter_quickack(sk)
         sk.ack_pending = True
         return
+    tcp_ecn_check_ce(sk, skb)  # what is outside of the window counts for nothing (RFC 3168, section 6.1.5)
     if before(seq, sk.rcv_nxt):  # the front of it is here already
         gone = (sk.rcv_nxt - seq) & MASK
-        if sk.sack_ok and sk.net.sysctl.dsack:
-            sk.dsack = (seq, sk.rcv_nxt)
+        _tell_twice(sk, seq, sk.rcv_nxt)
         data, seq = data[gone:], sk.rcv_nxt
     room = window - ((seq - sk.rcv_nxt) & MASK)
-    if len(data) > room:  # and what is beyond the window is not taken (MUST-61 asks for it again)
+    if len(data) + (fin and not sk.net.sysctl.linux) > room:  # what is beyond the window is not taken, but for Linux a FIN
         data, fin = data[:room], False
         if not data:
             tcp_enter_quickack(sk)
@@ -104,11 +103,16 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
 
 def _duplicate(sk: TcpSock, seq: int, end: int) -> None:
     """All of it is here: the peer lacks our acknowledgment. A D-SACK tells what came twice (RFC 2883)."""
-    if sk.sack_ok and sk.net.sysctl.dsack:
-        sk.dsack = (seq, end)
+    _tell_twice(sk, seq, end)
     tcp_enter_quickack(sk)
     sk.ack_pending = True
     tcp_send_ack(sk)
+
+
+def _tell_twice(sk: TcpSock, seq: int, end: int) -> None:
+    """These octets came again: the next acknowledgment says so; of several rows of them the first (RFC 2883, section 4)."""
+    if sk.sack_ok and sk.net.sysctl.dsack and sk.dsack is None and before(seq, end):
+        sk.dsack = seq, end
 
 
 def tcp_queue_rcv(sk: TcpSock, data: bytes) -> None:
@@ -135,9 +139,12 @@ def _queue_in_order(sk: TcpSock, data: bytes, fin: bool) -> None:
 def _take_from_ofo(sk: TcpSock) -> bool:
     """What has become in order joins the rest (tcp_ofo_queue). Was there a FIN behind it?"""
     fin = False
+    came_to = sk.rcv_nxt
     while sk.ofo_queue and not after(sk.ofo_queue[0][0], sk.rcv_nxt) and not fin:
         seq, data, fin = sk.ofo_queue.pop(0)
         sk.ofo_size -= len(data)
+        end = (seq + len(data)) & MASK
+        _tell_twice(sk, seq, end if before(end, came_to) else came_to)
         new = data[(sk.rcv_nxt - seq) & MASK :] if seq != sk.rcv_nxt else data
         sk.receive_queue += new
         sk.rcv_nxt = (sk.rcv_nxt + len(new)) & MASK
@@ -162,18 +169,19 @@ def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
             keep_after.append(block)
         else:
             touching.append(block)
-    if touching:
-        covered = next((b for b in touching if not after(b[0], seq) and not before((b[0] + len(b[1])) & MASK, end)), None)
-        if covered is not None and not fin and sk.sack_ok and sk.net.sysctl.dsack and data:
-            sk.dsack = (seq, end)
-    elif len(sk.ofo_queue) >= max(16, tcp_win_from_space(sk) // _OFO_BLOCK):
+    for start, held, _ in touching:
+        stop = (start + len(held)) & MASK
+        _tell_twice(sk, start if after(start, seq) else seq, stop if before(stop, end) else end)
+    if not touching and len(sk.ofo_queue) >= max(16, tcp_win_from_space(sk) // _OFO_BLOCK):
         return  # so many holes that remembering one more would cost more than its octets
     seq, data, fin = _joined(seq, data, fin, touching)
     sk.ofo_queue = [*keep_before, (seq, data, fin), *keep_after]
     sk.ofo_size = sum(len(block[1]) for block in sk.ofo_queue)
     if sk.sack_ok:
         new = (seq, (seq + len(data) + fin) & MASK)
-        sk.sack_blocks = [new, *(b for b in sk.sack_blocks if before(b[1], new[0]) or after(b[0], new[1]))][:4]
+        sk.sack_blocks = [new, *(b for b in sk.sack_blocks if before(b[1], new[0]) or after(b[0], new[1]))]
+        if sk.net.sysctl.linux:  # which remembers no more than an option can hold (tcp_sack_new_ofo_skb)
+            del sk.sack_blocks[MAX_BLOCKS:]
 
 
 def _joined(seq: int, data: bytes, fin: bool, touching: list[tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:

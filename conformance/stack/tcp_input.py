@@ -35,12 +35,22 @@ def tcp_sequence(sk: TcpSock, skb: Segment) -> bool:
     """RFC 9293, 3.10.7.4, first: the table of four rows. With a closed window an acknowledgment at RCV.NXT still counts (MUST-66)."""
     window, length, seq, nxt = sk.receive_window, _seg_len(skb), skb.seq, sk.rcv_nxt
     if sk.net.sysctl.linux:
-        return not before(seq + length & MASK, sk.rcv_wup) and not after(seq, nxt + window & MASK)
+        return _sequence_linux(sk, seq, seq + length & MASK, skb.flags & FIN)
     if not window:
         return seq == nxt
     if (seq - nxt) & MASK < window:
         return True
     return length > 0 and (seq + length - 1 - nxt) & MASK < window
+
+
+def _sequence_linux(sk: TcpSock, seq: int, end: int, fin: int) -> bool:
+    """Linux counts both edges to the window, forgives a FIN behind it, and data that reaches over it while nothing is unread."""
+    edge = (sk.rcv_nxt + sk.receive_window) & MASK
+    if before(end, sk.rcv_wup):
+        return False
+    if not after((end - fin) & MASK, edge):
+        return True
+    return not after(seq, edge) and not sk.receive_queue and not sk.fin_received
 
 
 def tcp_paws_reject(sk: TcpSock, options: OptionsReceived) -> bool:
@@ -85,6 +95,11 @@ def tcp_validate_incoming(sk: TcpSock, skb: Segment, options: OptionsReceived) -
         tcp_send_challenge_ack(sk)
         return False
     return True
+
+
+def _says_nothing(sk: TcpSock, skb: Segment) -> bool:
+    """Linux drops a segment without ACK, SYN and RST before it looks at its sequence number; by the RFC that comes after it (fifth)."""
+    return sk.net.sysctl.linux and not skb.flags & (ACK | SYN | RST)
 
 
 def _crossed_syn_ack(sk: TcpSock, skb: Segment) -> bool:
@@ -165,7 +180,7 @@ def tcp_rcv_established(sk: TcpSock, skb: Segment) -> None:
             tcp_push_pending_frames(sk)
         tcp_ack_snd_check(sk)
         return
-    if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
+    if _says_nothing(sk, skb) or not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
         return
     tcp_replace_ts_recent(sk, skb, options)
     if not tcp_ack(sk, skb, options):
@@ -210,6 +225,8 @@ def tcp_data_snd_check(sk: TcpSock) -> None:
     """The window or the congestion window may have opened, and the caller may have room to write."""
     if sk.write_queue:
         tcp_push_pending_frames(sk)
+    if sk.ca_state == CaState.RECOVERY:
+        tcp_cong.tcp_last_resort(sk)
     tcp_check_space(sk)
 
 
@@ -229,7 +246,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: Segment) -> bool:
     options = tcp_parse_options(skb)
     if sk.sk_state is _S.SYN_SENT:
         return tcp_rcv_synsent_state_process(sk, skb, options)
-    if not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
+    if _says_nothing(sk, skb) or not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
         return False
     tcp_replace_ts_recent(sk, skb, options)
     if sk.sk_state is _S.SYN_RECEIVED:
@@ -242,12 +259,14 @@ def tcp_rcv_state_process(sk: TcpSock, skb: Segment) -> bool:
         return False
     if not _after_ack(sk):
         return False
-    tcp_urg(sk, skb)
+    open_for_data = sk.sk_state in (_S.ESTABLISHED, _S.FIN_WAIT_1, _S.FIN_WAIT_2)
+    if open_for_data or sk.net.sysctl.linux:  # the sixth step ignores URG behind the peer's FIN, Linux does not
+        tcp_urg(sk, skb)
     if _data_after_close(sk, skb):
         sk.net.count("TCPAbortOnData")
         tcp_reset(sk)
         return True
-    if sk.sk_state in (_S.ESTABLISHED, _S.FIN_WAIT_1, _S.FIN_WAIT_2) or skb.flags & FIN or before(skb.seq, sk.rcv_nxt):
+    if open_for_data or (before(skb.seq, sk.rcv_nxt) and sk.net.sysctl.linux):
         tcp_data_queue(sk, skb)
     if sk.sk_state not in (_S.CLOSED, _S.TIME_WAIT):
         tcp_data_snd_check(sk)
@@ -302,8 +321,14 @@ def _after_ack(sk: TcpSock) -> bool:
 
 
 def _data_after_close(sk: TcpSock, skb: Segment) -> bool:
-    """New data for a caller who will never read it: the peer must hear that (RFC 9293, 3.6.1; RFC 1122, 4.2.2.13)."""
-    if sk.sk_state not in (_S.FIN_WAIT_1, _S.FIN_WAIT_2) or not sk.sk_shutdown & Shutdown.RCV or not skb.payload:
+    """New data for a caller who will never read it: the peer must hear that (RFC 9293, 3.6.1; RFC 1122, 4.2.2.13).
+
+    Linux takes what reaches over the peer's own FIN for that, too.
+    """
+    over_fin = sk.net.sysctl.linux and sk.fin_received and before(skb.seq, sk.rcv_nxt)
+    if sk.sk_state not in (_S.FIN_WAIT_1, _S.FIN_WAIT_2) and not over_fin:
+        return False
+    if not sk.sk_shutdown & Shutdown.RCV or not skb.payload:
         return False
     return after((skb.seq + len(skb.payload)) & MASK, sk.rcv_nxt)
 
@@ -355,8 +380,10 @@ def _take_syn(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
 
 def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
     """The second step of the handshake: all three are done for us when its acknowledgment leaves."""
-    asked_ecn = bool(sk.rtx_queue and sk.rtx_queue[0].flags & ECE)
+    # Who has sent a SYN that does not ask sets no ECT (RFC 3168, section 6.1.1); Linux forgets what it has sent again.
+    asked_ecn = sk.net.sysctl.ecn == "on" if sk.net.sysctl.linux else bool(sk.rtx_queue and sk.rtx_queue[0].flags & ECE)
     sk.ecn_ok = asked_ecn and skb.flags & (ECE | CWR) == ECE
+    sk.accecn = asked_ecn and bool(skb.flags & CWR) and sk.net.sysctl.linux
     sent = sk.rtx_queue[0] if sk.rtx_queue else None
     sk.rtx_queue, sk.snd_una = type(sk.rtx_queue)(skb for skb in sk.rtx_queue if not skb.flags & SYN), (sk.iss + 1) & MASK
     if sent is not None:

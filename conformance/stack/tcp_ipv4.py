@@ -112,6 +112,9 @@ def tcp_v4_rcv(net: Net, skb: Segment, host: bool) -> None:
         if isinstance(listener, TcpSock):
             inet_twsk_deschedule_put(entry)
             tcp_conn_request(listener, skb, tcp_parse_options(skb), isn)
+            request = net.hashinfo.established(skb.src, skb.sport, skb.dst, skb.dport)
+            if isinstance(request, RequestSock) and not net.sysctl.linux:
+                request.reopens = entry
         elif isn is not None:
             tcp_v4_send_reset(net, skb)
     else:
@@ -218,7 +221,7 @@ def tcp_v4_send_synack(req: RequestSock) -> None:
     options = tcp_options_bytes(
         mss=req.advmss, sack_ok=req.sack_ok, stamps=stamps, wscale=req.rcv_wscale if req.wscale_ok else None, cookie=req.cookie
     )
-    flags = SYN | ACK | (ECE if req.ecn_ok and not req.retrans else 0)
+    flags = SYN | ACK | (ECE if req.ecn_ok else 0)
     window = min(req.rcv_wnd, MAX_WINDOW)
     tcp_send_segment(
         req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
@@ -273,6 +276,7 @@ def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
     sk.requests -= 1
     child = tcp_v4_syn_recv_sock(sk, req)
     child.syn_data = True
+    sk.fastopen_children.append((child, sk.net.now))
     syn_ack = Skb(req.iss, flags=SYN, sent=sk.net.now, first_sent=sk.net.now)
     child.rtx_queue.append(syn_ack)
     tcp_data_queue(child, skb)
@@ -292,7 +296,7 @@ def tcp_v4_err(net: Net, message: Icmp) -> None:
         return
     entry = net.hashinfo.established(quote.dst, quote.dport, quote.src, quote.sport)
     if isinstance(entry, RequestSock):
-        fatal = _ends_request(message) if net.sysctl.linux else _is_hard(message)
+        fatal = _ends_request(message) if net.sysctl.linux else _is_hard(message) and not _is_too_big(message)
         if fatal and quote.seq == entry.iss:
             inet_csk_reqsk_queue_drop(entry)
         return
@@ -363,7 +367,10 @@ def tcp_v4_mtu_reduced(sk: TcpSock, mtu: int) -> None:
 
 
 def tcp_simple_retransmit(sk: TcpSock) -> None:
-    """Send again what was too long, without a word to congestion control (RFC 1191, section 6.5)."""
+    """Send again what was too long, without a word to congestion control: one segment until acknowledgments come (RFC 1191, section 6.4).
+
+    Linux sends at once all that the congestion window has room for.
+    """
     from conformance.stack.tcp_output import tcp_current_mss
     from conformance.stack.tcp_write_queue import tcp_retransmit_skb
 
@@ -378,9 +385,10 @@ def tcp_simple_retransmit(sk: TcpSock) -> None:
     for skb in lost:
         skb.lost, skb.in_retrans = True, False
     tcp_retransmit_skb(sk, lost[0])
-    from conformance.stack.tcp_write_queue import tcp_xmit_retransmit_queue
+    if sk.net.sysctl.linux:
+        from conformance.stack.tcp_write_queue import tcp_xmit_retransmit_queue
 
-    tcp_xmit_retransmit_queue(sk)
+        tcp_xmit_retransmit_queue(sk)
 
 
 # The tables -------------------------------------------------------------------------------------------------------------

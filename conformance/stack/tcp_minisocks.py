@@ -13,7 +13,7 @@ from conformance.stack.tcp_options import tcp_parse_options
 from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment
 from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_adopt_state, tcp_set_state
-from conformance.wire.segment import ACK, FIN, RST, SYN, Segment
+from conformance.wire.segment import ACK, ECE, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
@@ -53,8 +53,7 @@ class RequestSock:
         self.ts_recent = options.tsval
         self.ts_offset = 0
         self.snd_wnd = skb.window
-        device_mtu = route.ip_route_output(net, self.daddr, self.saddr).device.mtu
-        advmss = device_mtu - (40 if len(skb.src) == 4 else 60)
+        advmss = route.dst_advmss(net, route.ip_route_output(net, self.daddr, self.saddr))
         self.advmss = min(advmss, listener.user_mss) if listener.user_mss else advmss
         self.rcv_wnd, shift = _initial_window(listener, self.advmss)
         self.rcv_wscale = shift if self.wscale_ok else 0
@@ -66,6 +65,8 @@ class RequestSock:
         """The handshake's last ACK came, but there was no room for the connection, or it waits for data (TCP_DEFER_ACCEPT)."""
         self.cookie: bytes | None = None
         """To send (TCP Fast Open)."""
+        self.reopens: TimeWaitSock | None = None
+        """The old incarnation, which was in TIME-WAIT when this SYN came."""
 
     def time_stamp(self) -> int:
         """TSval."""
@@ -81,9 +82,10 @@ def _initial_window(listener: TcpSock, advmss: int) -> tuple[int, int]:
 
 
 def tcp_rtx_synack(req: RequestSock) -> None:
-    """Send the SYN,ACK again."""
+    """Send the SYN,ACK again, without a cookie: that may be why it got lost (RFC 7413, section 4.2.1)."""
     from conformance.stack.tcp_ipv4 import tcp_v4_send_synack
 
+    req.cookie = None
     tcp_v4_send_synack(req)
 
 
@@ -158,28 +160,36 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
         and not flags & RST
     )
     if skb.seq == req.irs and flags & (SYN | RST | ACK) == SYN and not paws:
-        if not _oow_rate_limited(req):  # the same SYN again: our answer was lost
+        if not flags & ECE and not req.net.sysctl.linux:
+            req.ecn_ok = False  # the peer asks without now (RFC 3168, section 6.1.1)
+        if not _oow_rate_limited(req, skb):  # the same SYN again: our answer was lost
             tcp_rtx_synack(req)
         return None
-    if flags & ACK and not flags & RST and skb.ack != (req.iss + 1) & MASK:
+    wrong_ack = flags & ACK and not flags & RST and skb.ack != (req.iss + 1) & MASK
+    if wrong_ack and req.net.sysctl.linux:
         tcp_v4_send_reset(req.net, skb)
         return None
     if req.tstamp_ok and options.tsval is None and not flags & RST and not req.net.sysctl.linux:
         return None  # RFC 7323, section 3.2; the connection would drop it, too, and be there all the same
     if paws or not _acceptable(req, skb.seq, length):
-        if not flags & RST and not _oow_rate_limited(req):
+        if not flags & RST and not _oow_rate_limited(req, skb):
             _reqsk_send_ack(req)
         return None
     if flags & RST:
         if skb.seq == req.rcv_nxt:
             inet_csk_reqsk_queue_drop(req)
-        elif not _oow_rate_limited(req):
+            if req.reopens is not None:
+                tcp_timewait_again(req.reopens)
+        elif not _oow_rate_limited(req, skb):
             _reqsk_send_ack(req)  # RFC 5961, section 3.2
         return None
     if flags & SYN:  # the peer has begun anew: back to LISTEN (RFC 9293, 3.10.7.4, fourth); Linux says so with a RST
         if req.net.sysctl.linux:
             tcp_v4_send_reset(req.net, skb)
         inet_csk_reqsk_queue_drop(req)
+        return None
+    if wrong_ack:  # fifth; Linux looks first of all
+        tcp_v4_send_reset(req.net, skb)
         return None
     if not flags & ACK:
         return None
@@ -223,8 +233,10 @@ def _reqsk_send_ack(req: RequestSock) -> None:
     tcp_send_segment(req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss + 1, req.rcv_nxt, ACK, window, options)
 
 
-def _oow_rate_limited(entry: RequestSock | TimeWaitSock) -> bool:
-    """tcp_oow_rate_limited(): Linux answers such segments now and then only."""
+def _oow_rate_limited(entry: RequestSock | TimeWaitSock, skb: Segment) -> bool:
+    """tcp_oow_rate_limited(): Linux answers such segments now and then only, unless they carry data."""
+    if (skb.payload or skb.flags & FIN) and not skb.flags & SYN:
+        return False
     if entry.net.sysctl.linux and 0 <= entry.net.now - entry.last_oow_ack < entry.net.sysctl.invalid_ratelimit:
         return True
     entry.last_oow_ack = entry.net.now
@@ -336,25 +348,64 @@ def tcp_twsk_unique(sk: Sock, tw: TimeWaitSock) -> bool:
 
 
 def tcp_timewait_state_process(tw: TimeWaitSock, skb: Segment) -> int | None:
-    """A segment in TIME-WAIT. Returns the ISN for a new connection if it is a SYN that may open one (RFC 6191), else None."""
-    options, flags, seq = tcp_parse_options(skb), skb.flags, skb.seq
-    length = len(skb.payload) + (flags & FIN) + (flags >> 1 & 1)
-    seen = tw.tstamp_ok and options.tsval is not None and tw.ts_recent is not None
-    paws = bool(seen) and before(options.tsval or 0, tw.ts_recent or 0)
+    """A segment in TIME-WAIT. Returns the ISN for a new connection if it is a SYN that may open one, else None."""
+    options, flags = tcp_parse_options(skb), skb.flags
+    linux = tw.net.sysctl.linux
+    paws = _older(tw, options) and (linux or not flags & RST)
+    if flags & (SYN | ACK | RST) == SYN and (_may_reopen_linux(tw, skb, options) if linux else _may_reopen(tw, skb, options)):
+        return (tw.snd_nxt + 65535 + 2) & MASK or 1
     if flags & RST:
         _rst_in_time_wait(tw, skb, paws)
         return None
-    if seq == tw.rcv_nxt and not length and not paws and not flags & SYN:
-        return None  # an acceptable ACK that says nothing new
-    if flags & (SYN | ACK) == SYN and not paws:
-        newer = bool(seen) and before(tw.ts_recent or 0, options.tsval or 0)
-        if after(seq, tw.rcv_nxt) or newer:
-            return (tw.snd_nxt + 65535 + 2) & MASK or 1
-    if (flags & ACK or paws) and (flags & FIN or tw.net.sysctl.linux):
-        tw.timer.reset(tw.net.now + _length(tw.net))
-    if not _oow_rate_limited(tw):
-        tcp_timewait_send_ack(tw)
+    length = len(skb.payload) + (flags & FIN) + (flags >> 1 & 1)
+    if skb.seq == tw.rcv_nxt and not length and not paws:  # an acceptable ACK that says nothing new; Linux waits for as long again
+        if linux:
+            tw.timer.reset(tw.net.now + _length(tw.net))
+        if tw.tstamp_ok and options.tsval is not None:
+            tw.ts_recent, tw.ts_recent_stamp = options.tsval, tw.net.now
+    elif linux:
+        if flags & ACK or paws:
+            tw.timer.reset(tw.net.now + _length(tw.net))
+        if not _oow_rate_limited(tw, skb):
+            tcp_timewait_send_ack(tw)
+    else:
+        _other_in_time_wait(tw, skb, options, length, paws)
     return None
+
+
+def _older(tw: TimeWaitSock, options: OptionsReceived) -> bool:
+    return tw.tstamp_ok and options.tsval is not None and tw.ts_recent is not None and before(options.tsval, tw.ts_recent)
+
+
+def _may_reopen(tw: TimeWaitSock, skb: Segment, options: OptionsReceived) -> bool:
+    """RFC 6191, section 2. The last sequence number used was that of the FIN."""
+    stamped = options.tsval is not None and tw.net.sysctl.timestamps
+    if stamped and not tw.tstamp_ok:
+        return True
+    if stamped and options.tsval is not None and tw.ts_recent is not None and options.tsval != tw.ts_recent:
+        return before(tw.ts_recent, options.tsval)
+    return not before(skb.seq, tw.rcv_nxt)
+
+
+def _may_reopen_linux(tw: TimeWaitSock, skb: Segment, options: OptionsReceived) -> bool:
+    """A higher number or a newer timestamp; what had no timestamps before has none to compare."""
+    if _older(tw, options):
+        return False
+    newer = tw.tstamp_ok and options.tsval is not None and tw.ts_recent is not None and before(tw.ts_recent, options.tsval)
+    return newer or after(skb.seq, tw.rcv_nxt)
+
+
+def _other_in_time_wait(tw: TimeWaitSock, skb: Segment, options: OptionsReceived, length: int, paws: bool) -> None:
+    """The checks of RFC 9293, 3.10.7.4. What is in the window and has ACK is ignored: it comes after the peer's FIN."""
+    flags, offset = skb.flags, (skb.seq - tw.rcv_nxt) & MASK
+    last = (offset + length - 1) & MASK
+    acceptable = (offset < tw.rcv_wnd or (length > 0 and last < tw.rcv_wnd)) if tw.rcv_wnd else (not offset and not length)
+    if flags & (SYN | ACK) == SYN and options.tsval is not None:
+        return  # RFC 6191: silently
+    if flags & (FIN | ACK) == FIN | ACK and not paws and (skb.seq + length) & MASK == tw.rcv_nxt:
+        tw.timer.reset(tw.net.now + _length(tw.net))  # the peer's FIN again
+    if paws or not acceptable or flags & SYN:
+        tcp_timewait_send_ack(tw)
 
 
 def _rst_in_time_wait(tw: TimeWaitSock, skb: Segment, paws: bool) -> None:
@@ -363,8 +414,15 @@ def _rst_in_time_wait(tw: TimeWaitSock, skb: Segment, paws: bool) -> None:
         return
     if skb.seq == tw.rcv_nxt:
         inet_twsk_deschedule_put(tw)
-    elif not tw.net.sysctl.linux and (skb.seq - tw.rcv_nxt) & MASK < max(tw.rcv_wnd, 1):
+    elif not tw.net.sysctl.linux and (skb.seq - tw.rcv_nxt) & MASK < tw.rcv_wnd:
         tcp_timewait_send_ack(tw)
+
+
+def tcp_timewait_again(tw: TimeWaitSock) -> None:
+    """The SYN that took over was an old duplicate: back to TIME-WAIT (RFC 9293, 3.6.1; MAY-2)."""
+    tw.net.hashinfo.insert(tw)
+    tw.net.tw_count += 1
+    tw.timer.reset(tw.net.now + _length(tw.net))
 
 
 def tcp_timewait_send_ack(tw: TimeWaitSock) -> None:
