@@ -163,6 +163,7 @@ SETTINGS: Mapping[str, Setting] = {
     "receive_buffer": Setting(_BUFFER, "octets of a socket's receive buffer", "131072"),
     "send_buffer": Setting(_BUFFER, "octets of a socket's send buffer", "16384"),
     "congestion_control": Setting(Word(("reno", "cubic")), "the congestion control algorithm", "reno"),
+    "initial_window": Setting(Whole(1, 10), "segments of the initial congestion window (RFC 5681, RFC 6928)", "10"),
     "slow_start_after_idle": Setting(Switch(), "the congestion window falls back after an idle time (RFC 5681, section 4.1)", "on"),
     "tlp": Setting(Switch(), "tail loss probes (RFC 8985)", "on"),
     "rack": Setting(Switch(), "loss detection by time (RFC 8985)", "on"),

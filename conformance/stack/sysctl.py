@@ -59,6 +59,8 @@ class Sysctl:
     send_buffer_max: int = 4 << 20
     receive_buffer_max: int = 6 << 20
     congestion_control: str = "reno"
+    initial_window: int = 10
+    """Segments (RFC 6928)."""
     slow_start_after_idle: bool = True
     tlp: bool = False
     rack: bool = False

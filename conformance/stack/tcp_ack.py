@@ -7,7 +7,7 @@ from conformance.stack.route import dst_mtu
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss, tcp_time_stamp
 from conformance.stack.tcp_sock import MASK, OptionsReceived, TcpSock, after, before
-from conformance.wire.segment import FIN, SYN, Segment
+from conformance.wire.segment import ECE, FIN, SYN, Segment
 
 __all__ = ["tcp_ack", "tcp_ack_update_rtt", "tcp_init_metrics", "tcp_rtt_sample", "tcp_send_challenge_ack", "tcp_set_rto"]
 
@@ -196,7 +196,7 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
                 tcp_send_challenge_ack(sk)
             return False
         if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, skb, options.sacks):
-            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=False)
+            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True)
         return True
     if after(ack, sk.snd_nxt):
         return False
@@ -226,13 +226,16 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
 def _congestion(sk: TcpSock, skb: Segment, options: OptionsReceived, advanced: bool, acked: int, flight: int, *, quiet: bool) -> None:
     """What the acknowledgment says of the network."""
     news = bool(sk.sack_ok and options.sacks and sk.rtx_queue) and tcp_sacktag_write_queue(sk, skb, options.sacks)
-    duplicate = not advanced and not skb.payload and not skb.flags & (SYN | FIN) and not quiet and bool(sk.rtx_queue)
+    duplicate = (
+        news if sk.sack_ok else not advanced and not skb.payload and not skb.flags & (SYN | FIN) and not quiet and bool(sk.rtx_queue)
+    )
     if sk.ecn_ok:
-        tcp_cong.tcp_ecn_ack(sk, skb.flags)
-    if advanced:
+        tcp_cong.tcp_ecn_ack(sk, skb.flags, flight)
+    if advanced and tcp_cong.tcp_rearms_rto(sk):
         tcp_timer.tcp_rearm_rto(sk)
     if duplicate or news or sk.ca_state or sk.dupacks:
-        tcp_cong.tcp_fastretrans_alert(sk, advanced, duplicate and (news or not sk.sack_ok))
-    if acked and sk.ca_state in (0, 1, 4):  # Open, Disorder, Loss: the window grows
+        tcp_cong.tcp_fastretrans_alert(sk, advanced, duplicate, acked)
+    congested = sk.ecn_ok and bool(skb.flags & ECE)  # by such an acknowledgment the window does not grow (RFC 3168, section 6.1.2)
+    if acked and sk.ca_state in (0, 1, 4) and not congested:  # Open, Disorder, Loss: the window grows
         tcp_cong.tcp_cong_avoid(sk, acked, flight)
         sk.cwnd_limited = False

@@ -9,47 +9,66 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.stack import tcp_write_queue
-from conformance.stack.tcp_sock import CWND_INFINITE, CaState, after, before
+from conformance.stack.tcp_sock import CWND_INFINITE, MASK, CaState, after, before
 from conformance.wire.segment import ECE
 
 if TYPE_CHECKING:
-    from conformance.stack.tcp_sock import TcpSock
+    from conformance.stack.tcp_sock import Skb, TcpSock
 
 __all__ = [
     "DUP_THRESH", "tcp_cong_avoid", "tcp_cwnd_restart_after_idle", "tcp_ecn_ack", "tcp_enter_loss",
-    "tcp_fastretrans_alert", "tcp_init_transfer",
+    "tcp_fastretrans_alert", "tcp_init_transfer", "tcp_last_resort", "tcp_rearms_rto",
 ]  # fmt: skip
 
 DUP_THRESH = 3
 _LEAST = 2
 """Segments; RFC 5681, equation (4)."""
+_FALL_BACK = 4096
+"""Octets: the 4 KB of RFC 6928, section 2."""
+
+
+def _initial_window(sk: TcpSock) -> int:
+    """RFC 6928, section 2. Linux takes as many segments whatever their size (TCP_INIT_CWND)."""
+    most, mss = sk.net.sysctl.initial_window, max(sk.mss_cache, 1)
+    return most if sk.net.sysctl.linux else max(min(most * mss, max(2 * mss, 14600)) // mss, 1)
 
 
 def tcp_init_transfer(sk: TcpSock) -> None:
-    """The initial window of RFC 6928; of one segment if the SYN was lost (RFC 5681, section 3.1)."""
-    mss = max(sk.mss_cache, 1)
-    sk.snd_cwnd = max(min(10 * mss, max(2 * mss, 14600)) // mss, 1)
-    if sk.total_retrans > 1 or (sk.total_retrans and not sk.tstamp_ok):
+    """The initial window of RFC 6928; of one segment if the SYN was lost more than once (RFC 5681, section 3.1)."""
+    sk.snd_cwnd = _initial_window(sk)
+    if sk.total_retrans > 1 or (sk.total_retrans and not sk.tstamp_ok and sk.net.sysctl.linux):
         sk.snd_cwnd = 1
     sk.snd_ssthresh = CWND_INFINITE
-    sk.high_seq = sk.snd_una
+    sk.high_seq = sk.recover = (sk.snd_una - 1) & MASK
+    sk.first_window = (sk.snd_una + sk.snd_cwnd * sk.mss_cache) & MASK
 
 
 def _ssthresh(sk: TcpSock) -> int:
-    """Half of what is under way (RFC 5681, equation (4); of the window in Linux)."""
+    """Half of what is under way, limited transmit's segments not counted (RFC 5681, equation (4)). Linux halves the window."""
     flight = sk.snd_cwnd if sk.net.sysctl.linux else min(len(sk.rtx_queue), sk.snd_cwnd)
     return max(flight >> 1, _LEAST)
 
 
+def _restart_window(sk: TcpSock) -> int:
+    """RFC 6928, section 2: the initial window, or that of RFC 3390 once a window of more than 4 KB has lost something."""
+    if not sk.fall_back:
+        return _initial_window(sk)
+    mss = max(sk.mss_cache, 1)
+    return min(4 * mss, max(2 * mss, 4380)) // mss
+
+
 def tcp_cwnd_restart_after_idle(sk: TcpSock) -> None:
-    """RFC 5681, section 4.1: after an idle RTO the window is the restart window again."""
-    if not sk.net.sysctl.slow_start_after_idle or sk.rtx_queue or not sk.lsndtime or sk.net.now - sk.lsndtime <= sk.rto:
+    """RFC 5681, section 4.1: after an idle RTO the window is the restart window. Linux halves it for each such time that has passed."""
+    idle = sk.net.now - sk.lsndtime
+    if not sk.net.sysctl.slow_start_after_idle or sk.rtx_queue or not sk.lsndtime or idle <= sk.rto:
         return
-    restart = 10
-    if sk.snd_cwnd > restart:
-        sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd * 3) >> 2) if sk.snd_ssthresh != CWND_INFINITE else sk.snd_ssthresh
-        sk.snd_cwnd = restart
-        sk.snd_cwnd_cnt = 0
+    restart = min(_restart_window(sk), sk.snd_cwnd)
+    if sk.net.sysctl.linux:
+        sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd * 3) >> 2)
+        restart = max(sk.snd_cwnd >> min(idle // sk.rto, 31), restart)
+    sk.snd_cwnd = restart
+    sk.snd_cwnd_cnt = 0
+    sk.first_window = (sk.snd_nxt + restart * sk.mss_cache) & MASK
 
 
 def tcp_cong_avoid(sk: TcpSock, acked: int, flight: int) -> None:
@@ -57,6 +76,9 @@ def tcp_cong_avoid(sk: TcpSock, acked: int, flight: int) -> None:
     limited = sk.cwnd_limited or flight >= sk.snd_cwnd
     if sk.snd_cwnd < sk.snd_ssthresh:
         if not limited and 2 * flight <= sk.snd_cwnd:
+            return
+        if not sk.net.sysctl.linux:
+            sk.snd_cwnd += 1  # equation (2): one segment for an acknowledgment, however many it covers
             return
         grow = min(acked, sk.snd_ssthresh - sk.snd_cwnd)
         sk.snd_cwnd += grow
@@ -69,32 +91,53 @@ def tcp_cong_avoid(sk: TcpSock, acked: int, flight: int) -> None:
         sk.snd_cwnd += 1
 
 
+def _loss_seen(sk: TcpSock) -> None:
+    """RFC 6928, section 2: an initial window of more than 4 KB that loses something was too large, and is not used again."""
+    lost = sk.rtx_queue and before(sk.rtx_queue[0].seq, sk.first_window)
+    if lost and not sk.net.sysctl.linux and (sk.snd_nxt - sk.rtx_queue[0].seq) & MASK > _FALL_BACK:
+        sk.fall_back = True
+
+
 def tcp_enter_loss(sk: TcpSock) -> None:
-    """The retransmission timer went off: all that SACK does not vouch for is lost (RFC 5681, section 3.1; RFC 6675, section 5.1)."""
-    if sk.ca_state < CaState.LOSS or not after(sk.high_seq, sk.snd_una):
+    """The retransmission timer went off, so what is under way is lost (RFC 5681, section 3.1).
+
+    What SACK has vouched for is sent again, too, as the peer may have thrown it away (RFC 2018, section 8). Linux does so only if the
+    first of it is what the peer asks for (tcp_is_sack_reneging), and takes what was a loss in fast recovery for the same loss still.
+    """
+    linux = sk.net.sysctl.linux
+    if sk.retransmits == 0 and (not linux or sk.ca_state not in (CaState.CWR, CaState.RECOVERY) or not after(sk.high_seq, sk.snd_una)):
         sk.snd_ssthresh = _ssthresh(sk)
+    _loss_seen(sk)
+    reneged = not linux or (bool(sk.rtx_queue) and sk.rtx_queue[0].sacked)
     sk.snd_cwnd, sk.snd_cwnd_cnt = 1, 0
     sk.dupacks = 0
     for skb in sk.rtx_queue:
+        if reneged:
+            skb.sacked = False
         skb.lost, skb.in_retrans = not skb.sacked, False
     sk.ca_state = CaState.LOSS
-    sk.high_seq = sk.snd_nxt
-    sk.ecn_queue_cwr = False
+    sk.high_seq = sk.recover = sk.snd_nxt
+    sk.ecn_queue_cwr = sk.ecn_ok
 
 
-def _enter_recovery(sk: TcpSock) -> None:
-    sk.snd_ssthresh = _ssthresh(sk)
+def _enter_recovery(sk: TcpSock, head: Skb) -> None:
+    """RFC 6675, section 5, (4); RFC 5681, section 3.2, step 2. If ECN has just halved the window, that was for the same congestion."""
+    if sk.ca_state != CaState.CWR:
+        sk.snd_ssthresh = _ssthresh(sk)
     sk.snd_cwnd, sk.snd_cwnd_cnt = sk.snd_ssthresh, 0
+    _loss_seen(sk)
     sk.ca_state = CaState.RECOVERY
-    sk.high_seq = sk.snd_nxt
+    sk.high_seq = sk.recover = sk.snd_nxt
+    sk.rescue_rxt = head.end_seq
+    sk.partial_acks = 0
     sk.ecn_queue_cwr = sk.ecn_ok
     sk.net.count("TCPSackRecovery" if sk.sack_ok else "TCPRenoRecovery")
 
 
 def _leave(sk: TcpSock) -> None:
-    """Recovery is over (RFC 6582, section 3.2, step 3; RFC 6675, section 5)."""
+    """Recovery is over: without SACK not even what little is under way lets a burst out (RFC 6582, section 3.2, step 3, (1))."""
     if sk.ca_state == CaState.RECOVERY:
-        sk.snd_cwnd = min(sk.snd_ssthresh, max(len(sk.rtx_queue), 1) + 1) if sk.rtx_queue else sk.snd_ssthresh
+        sk.snd_cwnd = sk.snd_ssthresh if sk.sack_ok else min(sk.snd_ssthresh, max(len(sk.rtx_queue), 1) + 1)
     sk.ca_state = CaState.OPEN
     sk.dupacks = 0
     for skb in sk.rtx_queue:
@@ -104,20 +147,26 @@ def _leave(sk: TcpSock) -> None:
 
 
 def _mark_lost(sk: TcpSock) -> bool:
-    """RFC 6675's IsLost(): three segments above it, or more than two segments' octets, have arrived. Is the head lost?"""
-    above = octets = 0
-    mss = max(sk.mss_cache, 1)
+    """RFC 6675's IsLost(): three runs above it, or more than two segments' octets, have arrived. Is the head lost?"""
+    runs = octets = 0
+    mss, run = max(sk.mss_cache, 1), False
     for skb in reversed(sk.rtx_queue):
         if skb.sacked:
-            above += 1
+            runs += not run
             octets += len(skb.data)
-        elif not skb.lost and (above >= DUP_THRESH or octets > (DUP_THRESH - 1) * mss):
+        elif runs >= DUP_THRESH or octets > (DUP_THRESH - 1) * mss:
             skb.lost = True
+        run = skb.sacked
     return bool(sk.rtx_queue) and sk.rtx_queue[0].lost
 
 
-def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool) -> None:
-    """What an acknowledgment says of loss. ``advanced``: SND.UNA moved; ``duplicate``: it is a duplicate (RFC 5681, section 2)."""
+def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: int = 0) -> None:
+    """What an acknowledgment says of loss.
+
+    Args:
+        advanced: SND.UNA has moved, and ``acked`` segments with it.
+        duplicate: it is a duplicate: RFC 5681, section 2, says which are; with SACK each that reports something new (RFC 6675, section 2).
+    """
     if not sk.rtx_queue:
         if sk.ca_state != CaState.OPEN and (sk.ca_state == CaState.CWR or not before(sk.snd_una, sk.high_seq)):
             _leave(sk)
@@ -133,46 +182,78 @@ def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool) -> None:
             sk.ca_state = CaState.OPEN
     if duplicate and sk.ca_state != CaState.LOSS:
         sk.dupacks += 1
-    if sk.ca_state == CaState.LOSS:
-        if sk.sack_ok:
-            _mark_lost(sk)
-    elif sk.ca_state == CaState.RECOVERY:
-        _in_recovery(sk, advanced)
-    else:
-        _before_recovery(sk)
+    if sk.ca_state == CaState.RECOVERY:
+        _in_recovery(sk, advanced, acked)
+    elif sk.ca_state != CaState.LOSS:
+        _before_recovery(sk, duplicate)
     tcp_write_queue.tcp_xmit_retransmit_queue(sk)
 
 
-def _before_recovery(sk: TcpSock) -> None:
-    sacked = sk.sack_ok and any(skb.sacked for skb in sk.rtx_queue)
-    if sacked and sk.ca_state == CaState.OPEN:
+def _before_recovery(sk: TcpSock, duplicate: bool) -> None:
+    if sk.ca_state == CaState.OPEN and any(skb.sacked for skb in sk.rtx_queue):
         sk.ca_state = CaState.DISORDER
-    reno = sk.dupacks >= DUP_THRESH and not before(sk.snd_una, sk.high_seq)  # RFC 6582, section 3.2, step 2
-    if not (_mark_lost(sk) if sk.sack_ok else reno):
+    if not duplicate:
+        return
+    lost = sk.sack_ok and _mark_lost(sk)
+    enough = sk.dupacks >= DUP_THRESH and (sk.sack_ok or after(sk.snd_una, sk.recover))  # RFC 6582, section 3.2, step 2
+    if not lost and not enough:
         return
     head = sk.rtx_queue[0]
-    _enter_recovery(sk)
+    _enter_recovery(sk, head)
     head.lost = True
     tcp_write_queue.tcp_retransmit_skb(sk, head)  # whatever the window says (RFC 6675, section 5, (4.3))
 
 
-def _in_recovery(sk: TcpSock, advanced: bool) -> None:
+def _in_recovery(sk: TcpSock, advanced: bool, acked: int) -> None:
     head = sk.rtx_queue[0]
     if sk.sack_ok:
         _mark_lost(sk)
-        return
-    if advanced:  # a partial acknowledgment: the next hole is known (RFC 6582, section 3.2, step 3)
-        sk.dupacks = max(sk.dupacks - 1, 0)
+    elif advanced:
+        # A partial acknowledgment: the next hole is known. The window shrinks by what was acknowledged, less a segment (RFC 6582,
+        # section 3.2, step 3), which is as if so many duplicates had not come; below zero they were lost on their way.
+        sk.partial_acks += 1
+        sk.dupacks -= max(acked - 1, 0)
+        if sk.net.sysctl.linux:
+            sk.dupacks = max(sk.dupacks, 0)
         if not head.in_retrans:
             head.lost = True
             tcp_write_queue.tcp_retransmit_skb(sk, head)
 
 
-def tcp_ecn_ack(sk: TcpSock, flags: int) -> None:
-    """An ECE halves the window, once a round trip, and is answered with CWR (RFC 3168, section 6.1.2)."""
-    if not sk.ecn_ok or not flags & ECE or sk.ca_state in (CaState.CWR, CaState.RECOVERY, CaState.LOSS) or not sk.rtx_queue:
+def tcp_rearms_rto(sk: TcpSock) -> bool:
+    """Does an acknowledgment of new data restart the timer? Without SACK only the first in recovery (RFC 6582, section 3.2, step 3)."""
+    partial = sk.ca_state == CaState.RECOVERY and not sk.sack_ok and before(sk.snd_una, sk.high_seq)
+    return not partial or not sk.partial_acks or sk.net.sysctl.linux
+
+
+def tcp_last_resort(sk: TcpSock) -> None:
+    """RFC 6675, section 4, NextSeg(), rules (3) and (4): the pipe has room, but there is nothing lost and nothing new to fill it with."""
+    if sk.ca_state != CaState.RECOVERY or not sk.sack_ok or sk.net.sysctl.linux or not sk.rtx_queue:
         return
-    sk.snd_ssthresh = _ssthresh(sk)
+    queue = sk.rtx_queue
+    highest = next((at for at in range(len(queue) - 1, -1, -1) if queue[at].sacked), 0)
+    for skb in [skb for at, skb in enumerate(queue) if at < highest and not skb.sacked and not skb.in_retrans]:
+        if sk.in_flight >= sk.snd_cwnd:
+            return
+        tcp_write_queue.tcp_retransmit_skb(sk, skb)
+    if sk.in_flight < sk.snd_cwnd and after(sk.snd_una, sk.rescue_rxt):
+        last = next((skb for skb in reversed(sk.rtx_queue) if not skb.sacked), None)
+        if last is not None:
+            sk.rescue_rxt = sk.high_seq
+            again = last.in_retrans
+            tcp_write_queue.tcp_retransmit_skb(sk, last)
+            last.in_retrans = again  # HighRxt stays: the pipe does not count it
+
+
+def tcp_ecn_ack(sk: TcpSock, flags: int, flight: int) -> None:
+    """An ECE halves the window, once a round trip, and is answered with CWR (RFC 3168, section 6.1.2). ``flight``: before it came."""
+    if not sk.ecn_ok or not flags & ECE or not flight:
+        return
+    if sk.snd_cwnd == 1 and not sk.net.sysctl.linux:  # whose window is never halved to less than two
+        sk.ecn_wait = True
+    if sk.ca_state in (CaState.RECOVERY, CaState.LOSS) or (sk.ca_state == CaState.CWR and not after(sk.snd_una, sk.high_seq)):
+        return
+    sk.snd_ssthresh = max((sk.snd_cwnd if sk.net.sysctl.linux else min(flight, sk.snd_cwnd)) >> 1, _LEAST)
     sk.snd_cwnd, sk.snd_cwnd_cnt = sk.snd_ssthresh, 0
     sk.ca_state = CaState.CWR
     sk.high_seq = sk.snd_nxt

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conformance.stack.net import Net
 
 __all__ = [
-    "pseudo_of", "tcp_build", "tcp_current_mss", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes",
+    "MAX_BLOCKS", "pseudo_of", "tcp_build", "tcp_current_mss", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes",
     "tcp_select_initial_window", "tcp_send_ack", "tcp_send_active_reset", "tcp_send_segment", "tcp_space", "tcp_sync_mss",
     "tcp_time_stamp", "tcp_transmit_skb", "tcp_win_from_space", "tcp_window_to_offer", "tcp_xmit_probe_skb",
 ]  # fmt: skip
@@ -27,6 +27,7 @@ _BLOCK = struct.Struct("!II")
 _TCP = 6
 _ONES = 0xFFFF
 MAX_BLOCKS = 4
+"""SACK blocks that fit in the 40 octets of options (RFC 2018, section 3)."""
 _IP_HEADER = {4: 20, 16: 40}
 
 
@@ -247,6 +248,8 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
             if sk.ecn_queue_cwr:
                 sk.ecn_queue_cwr = False
                 flags |= CWR
+    if sk.accecn:
+        flags, tos = flags | CWR, tos | 2
     ack = sk.rcv_nxt if flags & ACK else 0
     segment = tcp_build(sk.num, sk.dport, skb.seq, ack, flags, window, urgent, options, data, pseudo_of(sk))
     if flags & ACK:

@@ -205,12 +205,25 @@ class TcpSock(ConnectionSock):
         self.dupacks = 0
         """Duplicate acknowledgments in a row; without SACK they stand for segments that have left the network."""
         self.high_seq = 0
-        """SND.NXT when recovery began (RFC 6582's recover)."""
+        """SND.NXT when the state other than Open began: where it ends."""
+        self.recover = 0
+        """RFC 6582: up to here duplicate acknowledgments tell nothing new of loss."""
+        self.rescue_rxt = 0
+        """RFC 6675's RescueRxt, as the number after it."""
+        self.partial_acks = 0
+        """How many have come in this recovery."""
+        self.first_window = 0
+        """The end of the initial window, or of that after an idle time (RFC 6928)."""
+        self.fall_back = False
+        """Such a window has lost something."""
         self.undo_marker = 0
         self.cwnd_limited = False
         self.ecn_ok = self.ecn_demand_cwr = self.ecn_queue_cwr = False
         """RFC 3168: negotiated; a CE came and ECE is to be sent; CWR is due on the next data."""
-        self.ecn_seen_ece = 0
+        self.ecn_wait = False
+        """ECE came at a window of one segment: new data waits for the retransmission timer."""
+        self.accecn = False
+        """Linux 6.18 takes a SYN,ACK with CWR for an offer of Accurate ECN. Of that there is only what its next segment shows."""
 
     def _init_options(self) -> None:
         sysctl = self.net.sysctl

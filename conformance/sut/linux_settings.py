@@ -74,6 +74,7 @@ SYSCTLS: Mapping[str, Sysctl] = {
     "fast_open": _tcp("fastopen", _words(off="0", client="1", server="2", both="3")),
     "ttl": Sysctl(("net/ipv4/ip_default_ttl", "net/ipv6/conf/all/hop_limit", "net/ipv6/conf/sut/hop_limit"), str),
     "congestion_control": _tcp("congestion_control"),
+    "initial_window": Sysctl((), str),  # TCP_INIT_CWND; another would be a property of a route
     "slow_start_after_idle": _tcp("slow_start_after_idle", _switch),
     "tlp": _tcp("early_retrans", lambda value: "3" if value else "0"),
     "rack": _tcp("recovery", _switch),
@@ -96,6 +97,8 @@ BASE: Mapping[str, str] = {
 
 
 _PROC = Path("/proc/sys")
+_INIT_CWND = 10
+"""include/net/tcp.h, TCP_INIT_CWND."""
 _ALLOWED = "net/ipv4/tcp_allowed_congestion_control"
 
 
@@ -105,6 +108,9 @@ def missing(config: Mapping[str, object]) -> str | None:
     for file in files:
         if "/conf/" not in file and not (_PROC / file).exists():  # those of an interface come with it
             return f"this kernel has no {file}"
+    window = config.get("initial_window")
+    if window not in (None, _INIT_CWND):
+        return f"Linux's initial window is {_INIT_CWND} segments"
     algorithm = config.get("congestion_control")
     if algorithm is not None and algorithm not in (allowed := (_PROC / _ALLOWED).read_text().split()):
         return f"this machine does not allow {algorithm} in a namespace; {_ALLOWED} has {', '.join(allowed)}"

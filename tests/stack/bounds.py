@@ -30,7 +30,7 @@ class Bounds:
             self._sent(sk)
         entries = len(net.hashinfo.ehash) + len(socks) + len(net.neighbours.entries)
         assert len(net.timers._queue) <= 100 + 10 * entries, f"{len(net.timers._queue)} timers for {entries} entries"
-        tables: tuple[Sized, ...] = (net.fastopen_cookies, net.fib.cache, net.fib.paths, net.fib.icmp_limits, net.neighbours.entries)
+        tables: tuple[Sized, ...] = (net.fastopen_metrics, net.fib.cache, net.fib.paths, net.fib.icmp_limits, net.neighbours.entries)
         assert all(len(table) <= _TABLE for table in tables)
         assert net.frags.memory <= 4 << 20
         for listeners in net.hashinfo.listening.values():
@@ -45,7 +45,7 @@ class Bounds:
         assert len(sk.receive_queue) + early <= window, f"{len(sk.receive_queue)} + {early} octets in a buffer for {window}"
         assert early == sk.ofo_size
         assert len(sk.ofo_queue) <= max(16, space >> 10) + 1
-        assert len(sk.sack_blocks) <= 4
+        assert len(sk.sack_blocks) <= len(sk.ofo_queue)
         edge = sk.rcv_nxt
         for seq, data, fin in sk.ofo_queue:
             assert after(seq, edge), "what came early is out of order, or not early"
