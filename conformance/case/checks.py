@@ -10,8 +10,8 @@ from conformance.case import steps
 from conformance.case.arithmetic import LEAST_SCATTERED, Relation, Scattered
 from conformance.case.document import Document
 from conformance.case.errors import CaseError
-from conformance.case.steps import Address, Call, IcmpPattern, Name, SegmentPattern, Step, Var
-from conformance.case.vocabulary import ADDRESSES, BOTH, CALLS, ICMP_NAMES, IPV4_FIELDS, SOCKET_MAKERS
+from conformance.case.steps import Address, Call, IcmpPattern, Name, Octets, SegmentPattern, Step, Var
+from conformance.case.vocabulary import ADDRESSES, BOTH, CALLS, ICMP_NAMES, ONE_FAMILYS_FIELDS, SOCKET_MAKERS
 from conformance.wire.segment import Family
 
 __all__ = ["check_families", "check_names", "count_steps", "walk"]
@@ -202,7 +202,9 @@ def _family_bound(step: Step) -> Iterator[tuple[str, frozenset[Family]]]:
                 if isinstance(argument, Address):
                     yield argument.host, ADDRESSES[argument.host]
     for name, value in getattr(step, "fields", {}).items():
-        if name in IPV4_FIELDS:
-            yield name, frozenset({Family.IPV4})
+        yield name, ONE_FAMILYS_FIELDS.get(name, BOTH)
+        if isinstance(value, Octets):
+            yield from ((part, ADDRESSES[part]) for part in value.parts if isinstance(part, str))
         elif name in ("src", "dst"):
-            yield str(value), ADDRESSES[str(value)]
+            host = value.name if isinstance(value, Name) else str(value)
+            yield host, ADDRESSES[host]

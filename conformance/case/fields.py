@@ -12,7 +12,7 @@ from conformance.case import notation
 from conformance.case.base import Base, Validated, whole
 from conformance.case.document import shown
 from conformance.case.errors import CaseError
-from conformance.case.steps import Exact, Num, Range
+from conformance.case.steps import AnyValue, Exact, Name, Num, Octets, Range, Wanted
 from conformance.case.vocabulary import ADDRESSES, ECN, PORTS
 from conformance.wire.checksum import LESS
 
@@ -33,18 +33,18 @@ def _one_of(words: Mapping[str, object]) -> Validated:
     return PlainValidator(parse), WithJsonSchema({"enum": list(words)})
 
 
-def _compared(high: int, words: Mapping[str, int] | None = None) -> Validated:
-    """A number, a range, ``*``, ``$x`` or a word that stands for a number."""
-    words = words or {}
-    known: dict[str, Num] = {word: Exact(number) for word, number in words.items()}
-    expected = f"0..{high}, a range of that" + ("".join(f", {word}" for word in words)) + ", $name or *"
+def _compared(high: int, words: Mapping[str, Wanted] | None = None, what: str = "") -> Validated:
+    """A number, a range, ``*``, ``$x`` or a word that stands for something; ``what`` says which words those are."""
+    known = words or {}
+    expected = f"0..{high}, a range of that" + (what or "".join(f", {word}" for word in known)) + ", $name or *"
 
-    def parse(value: Any) -> Num:
+    def parse(value: Any) -> Wanted:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise CaseError(found=shown(value), expected=expected)
+        if isinstance(value, str) and value in known:
+            return known[value]
         try:
-            number = known.get(value) if isinstance(value, str) else Exact(int(value))
-            number = number or notation.number(str(value))
+            number: Num = Exact(int(value)) if isinstance(value, int) else notation.number(value)
         except CaseError:
             raise CaseError(found=shown(value), expected=expected) from None
         ends = (number.low, number.high) if isinstance(number, Range) else (number.value,) if isinstance(number, Exact) else ()
@@ -52,7 +52,7 @@ def _compared(high: int, words: Mapping[str, int] | None = None) -> Validated:
             raise CaseError(found=shown(value), expected=expected)
         return number
 
-    choices = [{"type": "integer", "minimum": 0, "maximum": high}, {"type": "string", "examples": [*words, "1..64"]}]
+    choices = [{"type": "integer", "minimum": 0, "maximum": high}, {"type": "string", "examples": [*known, "1..64"]}]
     return PlainValidator(parse), WithJsonSchema({"anyOf": choices})
 
 
@@ -68,6 +68,27 @@ def _raw(value: Any) -> dict[str, bytes]:
             raise CaseError(f"octets at {offset}", found=shown(digits), expected="two hexadecimal digits an octet, such as 02ff")
         octets[str(offset)] = bytes.fromhex(str(digits))
     return octets
+
+
+def _octets(value: Any) -> Octets:
+    """``830704 peer2``: hexadecimal digits, and names of addresses that stand for theirs."""
+    parts: list[bytes | str] = []
+    for part in str(value).split() if not isinstance(value, bool | list | dict) else ():
+        if part in ADDRESSES:
+            parts.append(part)
+        elif _HEX.fullmatch(part):
+            parts.append(bytes.fromhex(part))
+        else:
+            raise CaseError(found=part, expected="two hexadecimal digits an octet, and names of addresses", allowed=tuple(ADDRESSES))
+    if not parts:
+        raise CaseError(found=shown(value), expected="octets such as 830704 peer2")
+    return Octets(tuple(parts))
+
+
+def _ip_options(value: Any) -> Wanted:
+    if isinstance(value, str) and value.strip() == "*":
+        return AnyValue()
+    return Octets(()) if isinstance(value, str) and value.strip() == "none" else _octets(value)
 
 
 def _flag(value: Any) -> Num:
@@ -124,21 +145,44 @@ class InjectFields(InjectIcmpFields):
     dport: _Port = Field(None, description="destination port: a name or a number")
 
 
+_Number = Annotated[Wanted | None, *_compared(65535)]
+_Sequence = Annotated[Wanted | None, *_compared(2**32 - 1)]
+_ComparedPort = Annotated[Wanted | None, *_compared(65535, {name: Name(name) for name in PORTS}, ", the name of a port")]
+_ComparedHost = Annotated[Wanted | None, *_one_of({name: Name(name) for name in ADDRESSES})]
+_ComparedOctet = Annotated[Wanted | None, *_compared(255)]
+
+
 class ExpectIcmpFields(Base):
     """Fields of an ICMP message from the SUT to compare."""
 
-    ttl: Annotated[Num | None, *_compared(255)] = Field(None, description="time to live, hop limit")
-    checksum: Annotated[Num | None, *_one_of({"good": Exact(1)})] = Field(None, description="good: it must be right")
+    ttl: _ComparedOctet = Field(None, description="time to live, hop limit")
+    tos: _ComparedOctet = Field(None, description="type of service, traffic class")
+    checksum: Annotated[Wanted | None, *_one_of({"good": Exact(1)})] = Field(None, description="good: it must be right")
+    src: _ComparedHost = Field(None, description="the name of the source address")
+    dst: _ComparedHost = Field(None, description="the name of the destination address")
 
 
 class ExpectFields(ExpectIcmpFields):
     """Fields of a segment from the SUT to compare."""
 
-    tos: Annotated[Num | None, *_compared(255)] = Field(None, description="type of service, traffic class")
-    ecn: Annotated[Num | None, *_compared(3, ECN)] = Field(None, description="the two low bits of tos")
-    df: Annotated[Num | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})] = Field(None, description="don't fragment (IPv4)")
-    id: Annotated[Num | None, *_compared(65535)] = Field(None, description="identification (IPv4)")
-    reserved: Annotated[Num | None, *_compared(15)] = Field(None, description="the four bits after the data offset")
+    ecn: Annotated[Wanted | None, *_compared(3, {word: Exact(number) for word, number in ECN.items()})] = Field(
+        None, description="the two low bits of tos"
+    )
+    df: Annotated[Wanted | None, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})] = Field(
+        None, description="don't fragment (IPv4)"
+    )
+    id: _Number = Field(None, description="identification (IPv4)")
+    flow_label: Annotated[Wanted | None, *_compared(2**20 - 1)] = Field(None, description="flow label (IPv6)")
+    size: _Number = Field(None, description="octets of the whole IP packet")
+    ip_options: Annotated[Wanted | None, PlainValidator(_ip_options), WithJsonSchema({"type": "string"})] = Field(
+        None, description="the options of the IP header (IPv4), padded with zeros: octets, names of addresses; none, or *"
+    )
+    sport: _ComparedPort = Field(None, description="source port")
+    dport: _ComparedPort = Field(None, description="destination port")
+    seq: _Sequence = Field(None, description="the sequence number as it is on the wire")
+    ack: _Sequence = Field(None, description="the acknowledgment number as it is on the wire")
+    reserved: Annotated[Wanted | None, *_compared(15)] = Field(None, description="the four bits after the data offset")
+    data_offset: Annotated[Wanted | None, *_compared(15)] = Field(None, description="in words of four octets")
 
 
 def given_fields(model: Base | None) -> dict[str, Any]:

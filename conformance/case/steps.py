@@ -13,9 +13,10 @@ from conformance.case.arithmetic import Check
 
 __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec",
-    "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern", "InfoStep",
-    "InjectIcmpStep", "InjectStep", "Name", "Num", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result", "SegmentPattern",
-    "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var", "flatten",
+    "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern",
+    "InfoStep", "InjectIcmpStep", "InjectStep", "Name", "Num", "Octets", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result",
+    "SegmentPattern", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
+    "Wanted", "flatten",
 ]  # fmt: skip
 
 STATES = (
@@ -57,6 +58,17 @@ class Var:
 
 
 Num = Exact | AnyValue | Range | Var
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """``830704 peer2``: octets, and names of addresses that stand for theirs."""
+
+    parts: tuple[bytes | str, ...]
+
+    def value(self, hosts: Mapping[str, bytes]) -> bytes:
+        """All octets; KeyError for an address that there is not."""
+        return b"".join(hosts[part] if isinstance(part, str) else part for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +196,10 @@ class Call:
     text: str = ""
 
 
+Wanted = Num | Name | Octets
+"""What ``with:`` compares."""
+
+
 # Steps ----------------------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +255,7 @@ class InjectStep(Step):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectStep(Step):
     segment: SegmentPattern
-    fields: Mapping[str, Num] = field(default_factory=dict)
+    fields: Mapping[str, Wanted] = field(default_factory=dict)
     """``with:``: ``ecn`` and ``df`` and ``checksum: good`` as numbers too (checksum 1 is good)."""
 
 
@@ -252,7 +268,7 @@ class InjectIcmpStep(Step):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectIcmpStep(Step):
     icmp: IcmpPattern
-    fields: Mapping[str, Num] = field(default_factory=dict)
+    fields: Mapping[str, Wanted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

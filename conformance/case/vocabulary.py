@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from conformance.wire.segment import Family
 
 __all__ = [
-    "ADDRESSES", "BOTH", "CALLS", "CONSTANTS", "ECN", "ERRNOS", "ICMP_NAMES", "INFO_ALIASES", "INFO_FIELDS", "INFO_TIMES", "IPV4_FIELDS",
-    "MESSAGE_FLAGS", "POLL_EVENTS", "PORTS", "SHUTDOWNS", "SOCKET_MAKERS", "SOCKET_OPTIONS", "Signature",
+    "ADDRESSES", "BOTH", "CALLS", "CONSTANTS", "ECN", "ERRNOS", "ICMP_NAMES", "INFO_ALIASES", "INFO_FIELDS", "INFO_TIMES",
+    "MESSAGE_FLAGS", "ONE_FAMILYS_FIELDS", "POLL_EVENTS", "PORTS", "SHUTDOWNS", "SOCKET_MAKERS", "SOCKET_OPTIONS", "Signature",
 ]  # fmt: skip
 
 BOTH = frozenset(Family)
-_IPV4 = frozenset({Family.IPV4})
+_IPV4, _IPV6 = frozenset({Family.IPV4}), frozenset({Family.IPV6})
 
 ADDRESSES: Mapping[str, frozenset[Family]] = {
-    "sut": BOTH, "peer": BOTH, "peer2": BOTH, "any": BOTH, "unrouted": BOTH, "foreign": BOTH, "multicast": BOTH, "broadcast": _IPV4,
+    "sut": BOTH, "peer": BOTH, "peer2": BOTH, "any": BOTH, "unrouted": BOTH, "foreign": BOTH, "loopback": BOTH, "multicast": BOTH,
+    "broadcast": _IPV4,
 }  # fmt: skip
 """Names of addresses, and the families that have such a one."""
 
@@ -46,8 +47,10 @@ ICMP_NAMES: Mapping[str, frozenset[Family]] = {
 """ICMP messages, and the families that have them. (:mod:`conformance.wire.icmp` has their numbers, and dpkt, which takes 0.1 s
 to import; a test holds the two together.)"""
 
-IPV4_FIELDS = frozenset({"df", "id", "ip_checksum"})
-"""Fields of ``with:`` that only IPv4's header has."""
+ONE_FAMILYS_FIELDS: Mapping[str, frozenset[Family]] = {
+    "df": _IPV4, "id": _IPV4, "ip_checksum": _IPV4, "ip_options": _IPV4, "flow_label": _IPV6,
+}  # fmt: skip
+"""Fields of ``with:`` that only one family's header has."""
 
 ECN: Mapping[str, int] = {"not-ect": 0, "ect1": 1, "ect0": 2, "ce": 3}
 """RFC 3168, section 5: the two low bits of the type of service octet."""

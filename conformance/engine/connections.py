@@ -35,6 +35,7 @@ class Connection:
     """The newest frame from the SUT, for ICMP to quote."""
     path: list[str] = field(default_factory=list)
     """The states that it has been in since the last ``states`` step."""
+    places: Places | None = None
     plain: bool = True
     """All data in both directions is the pattern of :mod:`conformance.engine.stream`."""
 
@@ -76,7 +77,7 @@ class Connections:
                 number = places.ports[port] if isinstance(port, str) else port
                 isn = rng.getrandbits(32) if spec.isn is None else spec.isn
                 ends = Endpoints(spec.name, places.hosts[spec.peer], number, places.hosts["sut"], 0, isn & _MASK)
-            self._by_name[spec.name] = Connection(spec, ends)
+            self._by_name[spec.name] = Connection(spec, ends, places=places)
 
     def __getitem__(self, name: str) -> Connection:
         return self._by_name[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from conformance.case.steps import ANY_OPTION, ExpectIcmpStep, ExpectStep, Num, OptionPattern, SegmentPattern
+from conformance.case.steps import ANY_OPTION, Exact, ExpectIcmpStep, ExpectStep, Name, Num, Octets, OptionPattern, SegmentPattern, Wanted
 from conformance.engine.connections import Connection
 from conformance.engine.stream import stream
 from conformance.engine.variables import COOKIES, Variables, cookie_number, is_cookie, wanted_text
@@ -14,7 +14,7 @@ from conformance.wire.icmp import name_of, type_and_code
 from conformance.wire.options import Option
 from conformance.wire.segment import ACK, SYN, URG, Icmp, Packet, Segment, Unreadable
 from conformance.wire.seq import diff
-from conformance.wire.text import flags_text
+from conformance.wire.text import address_text, flags_text
 
 __all__ = ["compare_icmp", "compare_segment"]
 
@@ -26,8 +26,20 @@ _FIELDS: Mapping[str, Callable[[Segment], int]] = {
     "id": lambda segment: segment.ip_id,
     "reserved": lambda segment: segment.reserved,
     "checksum": lambda segment: segment.checksum_ok,
+    "flow_label": lambda segment: segment.flow_label,
+    "size": lambda segment: segment.ip_size,
+    "sport": lambda segment: segment.sport,
+    "dport": lambda segment: segment.dport,
+    "seq": lambda segment: segment.seq,
+    "ack": lambda segment: segment.ack,
+    "data_offset": lambda segment: 5 + len(segment.options_data) // 4,
 }
-"""What ``with:`` may compare."""
+"""What ``with:`` may compare, as numbers."""
+_ICMP_FIELDS: Mapping[str, Callable[[Icmp], int]] = {
+    "ttl": lambda message: message.ttl,
+    "tos": lambda message: message.tos,
+    "checksum": lambda message: message.checksum_ok,
+}
 
 
 def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, variables: Variables) -> list[Difference]:
@@ -42,8 +54,9 @@ def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, va
         found += _options(pattern, packet.options, connection, variables)
     found += _data(pattern, packet, connection)
     for name, wanted in step.fields.items():
-        if not variables.fits(wanted, actual := int(_FIELDS[name](packet))):
-            found.append(Difference(name, variables.text(wanted), str(actual)))
+        found += _field(name, wanted, packet, connection, variables)
+    if "src" not in step.fields and packet.src != connection.ends.sut:
+        found.append(Difference("src", "sut", address_text(packet.src)))
     if "checksum" not in step.fields and not (packet.checksum_ok and packet.ip_checksum_ok):
         found.append(Difference("checksum", "good", "bad"))
     if found:
@@ -51,6 +64,35 @@ def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, va
     else:
         variables.keep()
     return found
+
+
+def _field(name: str, wanted: Wanted, packet: Segment | Icmp, connection: Connection, variables: Variables) -> list[Difference]:
+    """The difference in a field of ``with:``, if there is one."""
+    places = connection.places
+    if isinstance(wanted, Name) and name in ("sport", "dport"):
+        assert places is not None
+        wanted = Exact(places.ports[wanted.name])
+    if isinstance(wanted, Name):
+        assert places is not None
+        actual = packet.src if name == "src" else packet.dst
+        fits = actual == places.hosts[wanted.name]
+        return [] if fits else [Difference(name, wanted.name, address_text(actual))]
+    if name == "ip_options":
+        assert isinstance(packet, Segment)
+        return _ip_options(wanted, packet.ip_options, connection)
+    assert not isinstance(wanted, Octets)
+    number = int(_FIELDS[name](packet) if isinstance(packet, Segment) else _ICMP_FIELDS[name](packet))
+    return [] if variables.fits(wanted, number) else [Difference(name, variables.text(wanted), str(number))]
+
+
+def _ip_options(wanted: Wanted, actual: bytes, connection: Connection) -> list[Difference]:
+    """Both padded with zeros, as they are in a header."""
+    if not isinstance(wanted, Octets):
+        return []
+    assert connection.places is not None
+    octets = wanted.value(connection.places.hosts)
+    octets += bytes(-len(octets) % 4)
+    return [] if actual == octets else [Difference("ip_options", octets.hex() or "none", actual.hex() or "none")]
 
 
 def _header(pattern: SegmentPattern, packet: Segment, connection: Connection, variables: Variables) -> list[Difference]:
@@ -94,9 +136,14 @@ def _data(pattern: SegmentPattern, packet: Segment, connection: Connection) -> l
 
 # Options --------------------------------------------------------------------------------------------------------------
 
+_PADDING = (wire_options.EOL, wire_options.NOP)
+_NOT_TO_IGNORE = (*_PADDING, ANY_OPTION)
+
 
 def _options(pattern: SegmentPattern, actual: tuple[Option, ...], connection: Connection, variables: Variables) -> list[Difference]:
     wanted = pattern.options or ()
+    if wanted and not any(option.kind in _NOT_TO_IGNORE for option in wanted):
+        actual = tuple(option for option in actual if option.kind not in _PADDING)  # where it stands is the stack's choice
     fits = len(actual) == len(wanted) or (pattern.more_options and len(actual) > len(wanted))
     if fits and all(_option(one, other, connection, variables) for one, other in zip(wanted, actual, strict=False)):
         return []
@@ -175,7 +222,7 @@ def compare_icmp(step: ExpectIcmpStep, packet: Packet, connection: Connection, v
     elif pattern.quoted is not None and packet.quote is not None:
         checks.append(("quoted seq", pattern.quoted.seq, diff(packet.quote.seq, connection.ends.peer_isn)))
     for name, wanted in step.fields.items():
-        checks.append((name, wanted, packet.ttl if name == "ttl" else int(packet.checksum_ok)))
+        found += _field(name, wanted, packet, connection, variables)
     found += [Difference(name, variables.text(num), str(actual)) for name, num, actual in checks if not variables.fits(num, actual)]
     if not packet.checksum_ok and "checksum" not in step.fields:
         found.append(Difference("checksum", "good", "bad"))

@@ -65,6 +65,7 @@ class Quick(NamedTuple):
             and packet.checksum_ok
             and packet.ip_checksum_ok
             and (self.ack is None or (packet.flags & ACK != 0 and packet.ack == self.ack + ends.peer_isn & _MASK))
+            and packet.src == ends.sut
             and (self.options is None or self.options.fit(packet.options_data, variables))
         )
 

@@ -40,10 +40,11 @@ _FIXED_HOSTS = {
         "any": "0.0.0.0",
         "unrouted": "203.0.113.1",
         "foreign": "192.0.2.77",
+        "loopback": "127.0.0.1",
         "multicast": "224.0.0.251",
         "broadcast": "255.255.255.255",
     },
-    Family.IPV6: {"any": "::", "unrouted": "2001:db8:ffff::1", "foreign": "2001:db8:0:1::77", "multicast": "ff02::fb"},
+    Family.IPV6: {"any": "::", "unrouted": "2001:db8:ffff::1", "foreign": "2001:db8:0:1::77", "loopback": "::1", "multicast": "ff02::fb"},
 }
 HOSTS: Mapping[Family, Mapping[str, bytes]] = {
     net.family: {name: ipaddress.ip_address(address).packed for name, address in (_FIXED_HOSTS[net.family] | {"sut": net.sut}).items()}

@@ -23,6 +23,7 @@ _FRAGMENT_BITS = 0x3FFF
 """IPv4's more-fragments flag and fragment offset."""
 _DF = 0x4000
 _IP6_HEADER = 40
+_FLOW = 0xF_FFFF
 _IPV4_FIELDS = struct.Struct(">BBHHHBBH4s4s").unpack_from
 _IPV6_FIELDS = struct.Struct(">IHBB16s16s").unpack_from
 _TCP_FIELDS = struct.Struct(">HHIIBBHHH").unpack_from
@@ -65,6 +66,7 @@ def _plain_tcp4(frame: bytes) -> Segment | None:
     return Segment(
         Family.IPV4, src, dst, sport, dport, seq, ack, flags, window, urgent, frame[54:data], frame[data:end], offset_reserved & 0xF,
         ttl, tos, ip_id, fragment & _DF != 0, total % 0xFFFF == 0, int.from_bytes(frame[ETHERNET:34], "big") % 0xFFFF == 0,
+        length,
     )  # fmt: skip
 
 
@@ -117,9 +119,9 @@ def _ipv4(packet: bytes) -> Packet:
         raise UnpackError("fragment")
     checksum_ok, data = verify(packet[:size]), packet[size:length]
     if protocol == _TCP:
-        return _tcp(Family.IPV4, src, dst, ttl, tos, ip_id, bool(fragment & _DF), checksum_ok, data)
+        return _tcp(Family.IPV4, src, dst, ttl, tos, ip_id, bool(fragment & _DF), checksum_ok, data, length, packet[20:size])
     if protocol == _ICMP4:
-        return _icmp4(src, dst, ttl, data)
+        return _icmp4(src, dst, ttl, tos, data)
     raise UnpackError(f"protocol {protocol}")
 
 
@@ -128,7 +130,8 @@ def _ipv6(packet: bytes) -> Packet:
     if len(packet) > 40 and packet[6] == _TCP and packet[0] >> 4 == 6:  # no extension headers: nearly every segment there is
         word, length, _, hops, src, dst = _IPV6_FIELDS(packet)
         if 0 < length <= len(packet) - _IP6_HEADER:
-            return _tcp(Family.IPV6, src, dst, hops, word >> 20 & 0xFF, 0, False, True, packet[_IP6_HEADER : _IP6_HEADER + length])
+            data = packet[_IP6_HEADER : _IP6_HEADER + length]
+            return _tcp(Family.IPV6, src, dst, hops, word >> 20 & 0xFF, 0, False, True, data, len(data) + _IP6_HEADER, b"", word & _FLOW)
     ip = Ip6Header(packet)
     if ip.v != 6:
         raise UnpackError(f"version {ip.v} in an IPv6 frame")
@@ -137,9 +140,9 @@ def _ipv6(packet: bytes) -> Packet:
     if ip.offset or ip.mf:
         raise UnpackError("fragment")
     if ip.p == _TCP:
-        return _tcp(Family.IPV6, ip.src, ip.dst, ip.hlim, ip.fc, 0, False, True, ip.data)
+        return _tcp(Family.IPV6, ip.src, ip.dst, ip.hlim, ip.fc, 0, False, True, ip.data, ip.plen + _IP6_HEADER, b"", ip.flow)
     if ip.p == _ICMP6:
-        return _icmp6(ip.src, ip.dst, ip.hlim, ip.data)
+        return _icmp6(ip.src, ip.dst, ip.hlim, ip.fc, ip.data)
     raise UnpackError(f"protocol {ip.p}")
 
 
@@ -147,7 +150,8 @@ def _ipv6(packet: bytes) -> Packet:
 
 
 def _tcp(
-    family: Family, src: bytes, dst: bytes, ttl: int, tos: int, ip_id: int, df: bool, ip_checksum_ok: bool, data: bytes
+    family: Family, src: bytes, dst: bytes, ttl: int, tos: int, ip_id: int, df: bool, ip_checksum_ok: bool, data: bytes,
+    ip_size: int, ip_options: bytes = b"", flow_label: int = 0,
 ) -> Segment:  # fmt: skip
     """RFC 9293, section 3.1."""
     size = len(data)
@@ -162,22 +166,22 @@ def _tcp(
     checksum_ok = verify(data, pseudo_sum(src, dst, _TCP, size))
     return Segment(
         family, src, dst, sport, dport, seq, ack, flags, window, urgent, data[20:offset], data[offset:], offset_reserved & 0xF,
-        ttl, tos, ip_id, df, checksum_ok, ip_checksum_ok,
+        ttl, tos, ip_id, df, checksum_ok, ip_checksum_ok, ip_size, ip_options, flow_label,
     )  # fmt: skip
 
 
-def _icmp4(src: bytes, dst: bytes, ttl: int, data: bytes) -> Icmp:
+def _icmp4(src: bytes, dst: bytes, ttl: int, tos: int, data: bytes) -> Icmp:
     """RFC 792; the MTU is RFC 1191's."""
     header = _icmp_header("ICMP", Icmp4Header, data)
     mtu = 0xFFFF if (header.type, header.code) == (3, 4) else 0
-    return _icmp(Family.IPV4, src, dst, ttl, header, mtu, verify(data), data)
+    return _icmp(Family.IPV4, src, dst, ttl, tos, header, mtu, verify(data), data)
 
 
-def _icmp6(src: bytes, dst: bytes, ttl: int, data: bytes) -> Icmp:
+def _icmp6(src: bytes, dst: bytes, ttl: int, tos: int, data: bytes) -> Icmp:
     """RFC 4443, section 2.1; unlike ICMP's, its checksum covers a pseudo header."""
     header = _icmp_header("ICMPv6", Icmp6Header, data)
     checksum_ok = verify(data, pseudo_sum(src, dst, _ICMP6, len(data)))
-    return _icmp(Family.IPV6, src, dst, ttl, header, 0xFFFF_FFFF if header.type == 2 else 0, checksum_ok, data)
+    return _icmp(Family.IPV6, src, dst, ttl, tos, header, 0xFFFF_FFFF if header.type == 2 else 0, checksum_ok, data)
 
 
 def _icmp_header(layer: str, read: type[_AnyIcmp], data: bytes) -> _AnyIcmp:
@@ -191,13 +195,21 @@ def _icmp_header(layer: str, read: type[_AnyIcmp], data: bytes) -> _AnyIcmp:
 
 
 def _icmp(
-    family: Family, src: bytes, dst: bytes, ttl: int, header: Icmp4Header | Icmp6Header, mtu: int, checksum_ok: bool, data: bytes
+    family: Family,
+    src: bytes,
+    dst: bytes,
+    ttl: int,
+    tos: int,
+    header: Icmp4Header | Icmp6Header,
+    mtu: int,
+    checksum_ok: bool,
+    data: bytes,
 ) -> Icmp:
     """What the two have in common. ``mtu`` masks the MTU out of the header's second word."""
     body = data[8:]
     return Icmp(
         family, src, dst, header.type, header.code, int.from_bytes(data[4:8], "big") & mtu, body,
-        quote_of(body) if quotes(family, header.type) else None, checksum_ok, ttl,
+        quote_of(body) if quotes(family, header.type) else None, checksum_ok, ttl, tos,
     )  # fmt: skip
 
 

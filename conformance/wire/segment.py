@@ -55,6 +55,12 @@ class Segment:
     df: bool = False
     checksum_ok: bool = True
     ip_checksum_ok: bool = True
+    ip_size: int = 0
+    """Octets of the whole IP packet."""
+    ip_options: bytes = b""
+    """IPv4's options, with their padding."""
+    flow_label: int = 0
+    """IPv6's; 0 in IPv4."""
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -94,6 +100,7 @@ class Icmp:
     quote: Quote | None
     checksum_ok: bool = True
     ttl: int = 0
+    tos: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from socket import AF_INET, AF_INET6, inet_ntop
+
 from conformance.wire import options
 from conformance.wire.icmp import name_of
 from conformance.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Icmp, Segment
 from conformance.wire.seq import relative
 
-__all__ = ["flags_text", "icmp_text", "parse_flags", "segment_text"]
+__all__ = ["address_text", "flags_text", "icmp_text", "parse_flags", "segment_text"]
 
 _LETTERS = {"S": SYN, "F": FIN, "R": RST, "P": PSH, "U": URG, "E": ECE, "W": CWR, ".": ACK}
 """In the order in which they are written."""
@@ -16,6 +18,11 @@ _LETTERS = {"S": SYN, "F": FIN, "R": RST, "P": PSH, "U": URG, "E": ECE, "W": CWR
 def flags_text(flags: int) -> str:
     """tcpdump's letters: ``S.``, ``P.``, ``-`` for none."""
     return "".join(letter for letter, bit in _LETTERS.items() if flags & bit) or "-"
+
+
+def address_text(address: bytes) -> str:
+    """As people write it."""
+    return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
 
 
 def parse_flags(text: str) -> int:

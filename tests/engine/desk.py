@@ -86,7 +86,7 @@ def read(tmp_path: Path) -> Read:
 def places(family: Family) -> Places:
     """Addresses and ports of a case run."""
     net = "192.0.2.{}" if family is Family.IPV4 else "2001:db8::{}"
-    names = ("sut", "peer", "peer2", "any", "unrouted", "foreign", "multicast", "broadcast")
+    names = ("sut", "peer", "peer2", "any", "unrouted", "foreign", "loopback", "multicast", "broadcast")
     hosts = {name: ipaddress.ip_address(net.format(number)).packed for number, name in enumerate(names, 1)}
     ports = {"port": 80, "port2": 81, "port3": 82, "peer_port": 40_000, "peer_port2": 40_001}
     return Places(family, b"\2\0\0\0\0\1", b"\2\0\0\0\0\2", hosts, ports)

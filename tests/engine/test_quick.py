@@ -41,6 +41,7 @@ def octets(mss: int, val: int, ecr: int, shift: int) -> list[bytes]:
     return [full, full[:-1], full + b"\0", b"\1\1" + encode([stamps]), b"", b"\1", encode([nop, nop, stamps])[:-2]]
 
 
+SUT = places(Family.IPV4).hosts["sut"]
 small = st.sampled_from([0, 7, 99, 100, 1460])
 
 
@@ -53,7 +54,7 @@ def test_a_quick_yes_is_the_full_ones(text: str, fields: dict[str, object], data
     connection = Connections([ConnectionSpec("default")], places(Family.IPV4), Random(0))["default"]
     connection.ends.sut_isn, connection.ends.peer_isn = 1000, 2000
     options = data.draw(st.sampled_from(octets(*data.draw(st.tuples(small, small, small, small)))))
-    packet = replace(Segment(Family.IPV4, b"", b"", 1, 2, 0, 0, 0, 0, 0, options, b""), **fields)
+    packet = replace(Segment(Family.IPV4, SUT, b"", 1, 2, 0, 0, 0, 0, 0, options, b""), **fields)
     known = {"t": data.draw(small)} if data.draw(st.booleans()) else {}
     one, other = Variables(), Variables()
     one._values, other._values = dict(known), dict(known)

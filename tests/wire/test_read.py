@@ -65,13 +65,14 @@ def test_every_field_of_a_segment(
     family: Family, sport: int, dport: int, seq: int, ack: int, flags: int, window: int, urgent: int, ttl: int, tos: int, payload: bytes
 ) -> None:
     tcp = TCP(sport=sport, dport=dport, seq=seq, ack=ack, flags=flags, window=window, urgptr=urgent, reserved=5, options=OPTIONS)
-    ip = {"ttl": ttl, "tos": tos, "id": 77} if family is Family.IPV4 else {"hlim": ttl, "tc": tos}
+    ip = {"ttl": ttl, "tos": tos, "id": 77} if family is Family.IPV4 else {"hlim": ttl, "tc": tos, "fl": 0x54321}
     frame = scapy_frame(family, tcp, payload, **ip)
     src, dst = ADDRESSES[family]
     v4 = family is Family.IPV4
     read = Segment(
         family, src, dst, sport, dport, seq, ack, flags, window, urgent, segment(read_frame(SYN_ACK[family])).options_data, payload,
         reserved=10, ttl=ttl, tos=tos, ip_id=77 if v4 else 0, df=v4,
+        ip_size=len(frame) - 14, flow_label=0 if v4 else 0x54321,
     )  # fmt: skip
     assert read_frame(frame) == read
     assert read_frame(frame + b"\xaa" * 9) == read, "what pads an Ethernet frame is no data"

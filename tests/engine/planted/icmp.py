@@ -39,6 +39,9 @@ PLANTED = tuple(
         _mangled("type", "message", family, {"ipv4": "type 3 code «2⇒3»", "ipv6": "type 4 code «1⇒3»"}[family]),
         _mangled("ttl", "ttl", family, "protocol-unreachable, with: {ttl: «64⇒63»}"),
         _mangled("quotes-no-segment", "quoted", family, '"protocol-unreachable« ⇒ [S 0:0(0)]»"'),
+        _mangled("tos", "tos", family, "protocol-unreachable, with: {tos: «0..255⇒1..2»}"),
+        _mangled("src", "src", family, "protocol-unreachable, with: {src: «sut⇒foreign»}"),
+        _mangled("dst", "dst", family, "protocol-unreachable, with: {dst: «peer⇒peer2»}"),
         _quoting(family),
     )
 )

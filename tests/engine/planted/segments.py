@@ -14,7 +14,7 @@ def _sends(name: str, field: str, expected: str, more: str = "") -> Planted:
 
 def _below(name: str, field: str, families: tuple[str, ...] = ("ipv4", "ipv6")) -> Planted:
     """The same, and what the IP header says."""
-    planted = _sends(field, field, "P. 1:6(5) ack 1", f", with: {name}")
+    planted = _sends(f"with-{field}", field, "P. 1:6(5) ack 1", f", with: {name}")
     return Planted(planted.name, field, planted.text, families=families)
 
 
@@ -79,4 +79,14 @@ PLANTED = (
     _below("{reserved: «0⇒1»}", "reserved"),
     _below("{df: «true⇒false»}", "df", ("ipv4",)),
     _below('{id: «"*"⇒0..0»}', "id", ("ipv4",)),
+    _below('{flow_label: «"*"⇒0..0»}', "flow_label", ("ipv6",)),
+    _below("{ip_options: «none⇒0102»}", "ip_options", ("ipv4",)),
+    _below("{size: «45..65⇒46..64»}", "size"),
+    _below("{sport: «port⇒port2»}", "sport"),
+    _below("{dport: «1..65535⇒1..9»}", "dport"),
+    _below("{src: «sut⇒foreign»}", "src"),
+    _below("{dst: «peer⇒peer2»}", "dst"),
+    _below('{seq: «"*"⇒0..0»}', "seq"),
+    _below('{ack: «"*"⇒0..0»}', "ack"),
+    _below("{data_offset: «5⇒6»}", "data_offset"),
 )
