@@ -23,6 +23,7 @@ from conformance.stack.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from conformance.stack.sock import Sock, Socket
+    from conformance.stack.tcp_fastopen import FastopenMetrics
     from conformance.stack.tcp_states import TcpState
 
 __all__ = ["Device", "Net"]
@@ -66,7 +67,7 @@ class Net:
         self.hashinfo = InetHashinfo(self)
         self.challenges: tuple[int, int] = (0, 0)
         """RFC 5961, section 7: the second that is counted, and how many challenge ACKs were sent in it."""
-        self.fastopen_cookies: dict[bytes, bytes] = {}
+        self.fastopen_metrics: dict[bytes, FastopenMetrics] = {}
         """What peers gave us for the next time (RFC 7413)."""
         self.tw_count = 0
         """Connections in TIME-WAIT (tcp_death_row.tw_refcount)."""

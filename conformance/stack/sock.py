@@ -195,6 +195,8 @@ class ConnectionSock(Sock):
         """What ``listen`` was given; the queue is full when it holds more."""
         self.requests = 0
         """How many connections of this listener are in SYN-RECEIVED (reqsk_queue_len)."""
+        self.fastopen_children: list[tuple[Sock, int]] = []
+        """Connections that took data with their SYN and may still wait for its acknowledgment, and since when (fastopenq)."""
         self.listener: ConnectionSock | None = None
         """Of a connection that waits for ``accept``."""
 

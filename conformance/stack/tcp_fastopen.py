@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from conformance.stack.errors import SocketError
 from conformance.stack.in6 import on_wire
-from conformance.stack.sock import Address, SocketState
+from conformance.stack.sock import Address, Sock, SocketState
+from conformance.stack.sysctl import SECOND
 from conformance.stack.tasks import Call
 from conformance.stack.tcp_sock import MASK, OptionsReceived, Skb, TcpSock, after
 from conformance.stack.tcp_states import TcpState
@@ -18,12 +20,28 @@ if TYPE_CHECKING:
     from conformance.stack.net import Net
 
 __all__ = [
-    "tcp_fastopen_connect", "tcp_fastopen_cookie_gen", "tcp_fastopen_defer_connect",
-    "tcp_rcv_fastopen_synack", "tcp_send_syn_data", "tcp_sendmsg_fastopen",
-    "tcp_try_fastopen",
+    "FastopenMetrics", "tcp_fastopen_connect", "tcp_fastopen_cookie_gen", "tcp_fastopen_defer_connect", "tcp_passive_fastopen",
+    "tcp_rcv_fastopen_synack", "tcp_send_syn_data", "tcp_sendmsg_fastopen", "tcp_try_fastopen",
 ]  # fmt: skip
 
 _COOKIE = 8
+_CACHED = 1024
+"""Servers that are remembered."""
+_MAX_TCP_OPTION_SPACE = 40
+_WITHOUT = 600 * SECOND
+"""For how long a server whose path has lost a SYN with data gets none."""
+_RESET_WAITS = 60 * SECOND
+"""For how long a connection that was reset in SYN-RECEIVED counts against the listener's limit."""
+
+
+@dataclass(slots=True)
+class FastopenMetrics:
+    """``struct tcp_fastopen_metrics``: what a client remembers of a server."""
+
+    cookie: bytes = b""
+    mss: int = 0
+    without_until: int = 0
+    """Until then a SYN carries neither cookie nor data (RFC 7413, section 4.1.3.1). Linux does not remember that."""
 
 
 def tcp_fastopen_cookie_gen(net: Net, peer: bytes, own: bytes) -> bytes:
@@ -52,7 +70,7 @@ def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, flags: int, address: Address 
         raise SocketError("EALREADY")
     if address is None:
         raise SocketError("EINVAL")
-    sk.fastopen_data, sk.fastopen_cookie = bytes(data), sk.net.fastopen_cookies.get(on_wire(address.host), b"")
+    sk.fastopen_data, sk.fastopen_cookie = bytes(data), tcp_fastopen_cookie_check(sk, on_wire(address.host))
     sock = sk.sk_socket
     assert sock is not None
     sock.state = SocketState.SS_UNCONNECTED
@@ -68,25 +86,46 @@ def tcp_fastopen_defer_connect(sk: TcpSock) -> bool:
     """TCP_FASTOPEN_CONNECT: may connect return at once, and the SYN wait for the first data? Without a cookie the SYN asks for one."""
     if not sk.fastopen_connect or sk.net.sysctl.fast_open not in ("client", "both"):
         return False
-    sk.fastopen_cookie = sk.net.fastopen_cookies.get(sk.daddr, b"")
+    sk.fastopen_cookie = tcp_fastopen_cookie_check(sk, sk.daddr)
     sk.defer_connect = bool(sk.fastopen_cookie)
     return sk.defer_connect
+
+
+def tcp_fastopen_cookie_check(sk: TcpSock, server: bytes) -> bytes | None:
+    """The server's cookie; empty: to be asked for; None: this server is better off without."""
+    known = sk.net.fastopen_metrics.get(server, FastopenMetrics())
+    return None if sk.net.now < known.without_until else known.cookie
+
+
+def tcp_fastopen_cache_set(sk: TcpSock, cookie: bytes | None, lost: bool) -> None:
+    """Remember the cookie that has come, and the MSS with it; or that a SYN with data got lost."""
+    cache = sk.net.fastopen_metrics
+    known = cache.pop(sk.daddr, FastopenMetrics())
+    if cookie:
+        known.cookie, known.mss = cookie, sk.mss_clamp
+    if not sk.net.sysctl.linux:
+        known.without_until = sk.net.now + _WITHOUT if lost else 0
+    cache[sk.daddr] = known
+    while len(cache) > _CACHED:
+        del cache[next(iter(cache))]
 
 
 def tcp_fastopen_connect(sk: TcpSock) -> None:
     """Before the SYN leaves: without a cookie no data goes with it (RFC 7413, section 4.2.1)."""
     sk.syn_sent = 0
-    if sk.fastopen_cookie == b"":
+    if not sk.fastopen_cookie:
         sk.fastopen_data = b""
 
 
 def tcp_send_syn_data(sk: TcpSock, syn: Skb) -> None:
-    """The SYN with cookie and data, as much as a segment takes."""
+    """The SYN with cookie and data, as much as a segment to this server took last time (RFC 7413, section 4.2.2)."""
     from conformance.stack.tcp_output import tcp_transmit_skb
     from conformance.stack.tcp_write_queue import tcp_syn_options
 
     options = tcp_syn_options(sk)
-    data = sk.fastopen_data[: max(sk.mss_cache - len(options), 0)]
+    known = sk.net.fastopen_metrics[sk.daddr]
+    space = _MAX_TCP_OPTION_SPACE if sk.net.sysctl.linux else len(options)  # Linux: for what is put in on the way
+    data = sk.fastopen_data[: max(min(sk.mss_cache, known.mss) - space, 0)]
     rest = Skb((syn.seq + 1) & MASK, bytearray(data), sent=sk.net.now, first_sent=sk.net.now)
     sk.rtx_queue.append(syn)
     if data:
@@ -100,14 +139,19 @@ def tcp_send_syn_data(sk: TcpSock, syn: Skb) -> None:
 
 def tcp_rcv_fastopen_synack(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
     """What the SYN,ACK says: a cookie for the next time, and whether it took the data; else that is sent again at once."""
+    from conformance.stack.tcp_output import tcp_sync_mss
     from conformance.stack.tcp_write_queue import tcp_retransmit_skb
 
-    if options.fast_open:
-        sk.net.fastopen_cookies[sk.daddr] = options.fast_open
-        while len(sk.net.fastopen_cookies) > 1024:
-            del sk.net.fastopen_cookies[next(iter(sk.net.fastopen_cookies))]
+    if sk.fastopen_cookie is None:
+        return  # nobody asked
+    if sk.net.sysctl.linux and options.mss is None:
+        sk.mss_clamp = sk.advmss  # tcp_send_syn_data() has put that there, and no option is nothing to put in its place
+        tcp_sync_mss(sk, sk.pmtu)
+    lost = sk.syn_data and sk.total_retrans > 0 and not options.fast_open and skb.ack == (sk.iss + 1) & MASK
+    tcp_fastopen_cache_set(sk, options.fast_open, lost)
     if not sk.syn_data:
         return
+    sk.ack_pending = True
     while sk.rtx_queue and not after(sk.rtx_queue[0].end_seq, skb.ack):
         sk.queued -= len(sk.rtx_queue.popleft().data)
     sk.snd_una = skb.ack
@@ -128,8 +172,24 @@ def tcp_try_fastopen(listener: TcpSock, skb: Segment, options: OptionsReceived) 
     """May this SYN's data be taken now? And the cookie to send with the SYN,ACK, if one was asked for or a bad one shown."""
     if options.fast_open is None or not listener.fastopen_backlog or listener.net.sysctl.fast_open not in ("server", "both"):
         return False, None
+    if not tcp_fastopen_queue_check(listener):
+        return False, None
     cookie = tcp_fastopen_cookie_gen(listener.net, skb.src, skb.dst)
-    waiting = sum(isinstance(sk, TcpSock) and sk.sk_state is TcpState.SYN_RECEIVED for sk in listener.accept_queue)
-    if options.fast_open == cookie and waiting < listener.fastopen_backlog:
+    if options.fast_open == cookie:
         return bool(skb.flags & SYN), None
     return False, cookie
+
+
+def tcp_fastopen_queue_check(listener: TcpSock) -> bool:
+    """Is there room for another connection that takes data before its handshake is over (RFC 7413, section 5.1)?"""
+    listener.fastopen_children = [(child, since) for child, since in listener.fastopen_children if _waits(child, since)]
+    return len(listener.fastopen_children) < listener.fastopen_backlog
+
+
+def _waits(child: Sock, since: int) -> bool:
+    """Its SYN has not been acknowledged. One that was reset counts on; for Linux, unless it waits in the accept queue."""
+    assert isinstance(child, TcpSock)
+    if child.sk_state is not TcpState.CLOSED:
+        return child.snd_una == child.iss
+    waiting = child.listener is not None
+    return child.net.now < since + _RESET_WAITS and not (waiting and child.net.sysctl.linux)

@@ -85,7 +85,16 @@ def _set_user_timeout(sk: TcpSock, value: int) -> None:
 def _set_fastopen(sk: TcpSock, value: int) -> None:
     if sk.sk_state not in _CLOSED:
         raise SocketError("EINVAL")
-    sk.fastopen_backlog = _ranged(value, 0, 2**31 - 1)
+    sk.fastopen_backlog = min(_ranged(value, 0, 2**31 - 1), sk.net.sysctl.somaxconn)
+
+
+def _set_fastopen_connect(sk: TcpSock, value: int) -> None:
+    _ranged(value, 0, 1)
+    if sk.net.sysctl.fast_open not in ("client", "both"):
+        raise SocketError("EOPNOTSUPP")
+    if sk.sk_state is not TcpState.CLOSED:
+        raise SocketError("EINVAL")
+    sk.fastopen_connect = bool(value)
 
 
 def _simple(name: str, low: int, high: int, unit: int = 1) -> Callable[[TcpSock, int], None]:
@@ -106,7 +115,7 @@ _SET: Mapping[str, Callable[[TcpSock, int], None]] = {
     "TCP_QUICKACK": _set_quickack,
     "TCP_USER_TIMEOUT": _set_user_timeout,
     "TCP_FASTOPEN": _set_fastopen,
-    "TCP_FASTOPEN_CONNECT": _simple("fastopen_connect", 0, 1),
+    "TCP_FASTOPEN_CONNECT": _set_fastopen_connect,
     "TCP_NOTSENT_LOWAT": _simple("notsent_lowat", 0, 2**32 - 1),
 }
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conformance.host.process import Process
 from conformance.link.impaired import Impairment
 from conformance.stack.sysctl import MS, SECOND, Sysctl
-from conformance.stack.tcp_fastopen import tcp_fastopen_cookie_gen
+from conformance.stack.tcp_fastopen import FastopenMetrics, tcp_fastopen_cookie_gen
 from tests.stack.brief import Brief
 from tests.stack.budget import budget
 from tests.stack.forge import icmp_error
@@ -102,9 +102,9 @@ def start(plan: Schedule, world: World) -> tuple[Process, Process]:
         )
     if plan.opening == "fast":
         addresses = ADDRESSES[plan.version]
-        here.net.fastopen_cookies[peer.host] = tcp_fastopen_cookie_gen(there.net, *addresses)
+        here.net.fastopen_metrics[peer.host] = FastopenMetrics(tcp_fastopen_cookie_gen(there.net, *addresses), 1460)
     elif plan.opening == "bad cookie":
-        here.net.fastopen_cookies[peer.host] = b"nonsense"
+        here.net.fastopen_metrics[peer.host] = FastopenMetrics(b"nonsense", 1460)
     if plan.opening == "cookies":
         spare(world, world.cured)
     server = there.processes.start(serving(plan.version, plan.sides[1], peer, lambda: spare(world, plan.links)), "server")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.stack.tcp_fastopen import FastopenMetrics
 from conformance.stack.uapi import AF_INET, MSG_DONTWAIT, MSG_FASTOPEN, SOCK_STREAM
 
 from .pair import HERE, SERVER, Pair
@@ -53,12 +54,12 @@ def test_a_forged_cookie_is_not_believed() -> None:
     pair = fast()
     sent(pair, b"one")
     accepted(pair)
-    pair.nets[0].fastopen_cookies[SERVER] = bytes(8)
+    pair.nets[0].fastopen_metrics[SERVER] = FastopenMetrics(bytes(8), 1460)
     pair.seen.clear()
     sent(pair, b"two")
     assert pair.syns[1].ack == pair.syns[0].seq + 1 & 0xFFFFFFFF, "the data is not taken"
     assert accepted(pair) == b"two", "but sent again"
-    assert pair.nets[0].fastopen_cookies[SERVER] != bytes(8)
+    assert pair.nets[0].fastopen_metrics[SERVER].cookie != bytes(8)
 
 
 @pytest.mark.parametrize("cookie", [False, True])

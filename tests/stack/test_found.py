@@ -7,7 +7,7 @@ import pytest
 from conformance.link.impaired import Impairment
 from conformance.stack.sock import Address
 from conformance.stack.sysctl import MS, SECOND, Sysctl
-from conformance.stack.tcp_fastopen import tcp_fastopen_cookie_gen
+from conformance.stack.tcp_fastopen import FastopenMetrics, tcp_fastopen_cookie_gen
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import MSG_FASTOPEN, MSG_OOB, MSG_PEEK, POLLOUT
 from conformance.wire.read import read_frame
@@ -53,7 +53,7 @@ def test_a_peek_at_the_urgent_octet_shows_what_is_behind_it() -> None:
 def test_what_went_with_a_syn_in_vain_is_sent_again_with_an_ack() -> None:
     """RFC 7413, 4.2.2; RFC 9293, 3.1: once the connection is established every segment has the ACK bit."""
     stage = Stage(sysctl=Sysctl(fast_open="both"))
-    stage.host.net.fastopen_cookies[stage.peer] = b"nonsense"
+    stage.host.net.fastopen_metrics[stage.peer] = FastopenMetrics(b"nonsense", 1460)
     fd = stage.socket()
     stage.call("sendto", fd, b"hello", MSG_FASTOPEN, Address(stage.peer, 99))
     sk = stage.sk(fd)
