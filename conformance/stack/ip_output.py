@@ -47,7 +47,11 @@ def ip_queue_xmit(
     if ttl is None:
         ttl = 1 if dst.kind == "multicast" else net.sysctl.ttl  # RFC 1112, section 6.1
     size = len(transport)
-    mtu = dst_mtu(net, daddr) if fib.paths else dst.device.mtu
+    if fib.paths:
+        mtu = dst_mtu(net, daddr)
+        df = df and not (daddr in fib.paths and fib.paths[daddr].locked)
+    else:
+        mtu = dst.device.mtu
     if len(daddr) == 4:
         size += 20
         if size > mtu or size > _MAX_PACKET:

@@ -13,7 +13,9 @@ from conformance.wire.checksum import pseudo_sum
 if TYPE_CHECKING:
     from conformance.stack.net import Device, Net
 
-__all__ = ["Dst", "Fib", "dst_mtu", "inet_addr_type", "inet_select_addr", "ip_route_connect", "ip_route_output", "update_pmtu"]
+__all__ = [
+    "Dst", "Fib", "dst_advmss", "dst_mtu", "inet_addr_type", "inet_select_addr", "ip_route_connect", "ip_route_output", "update_pmtu",
+]  # fmt: skip
 
 LOOPBACK4, LOOPBACK6 = b"\x7f\x00\x00\x01", bytes(15) + b"\x01"
 ALL_ONES = b"\xff\xff\xff\xff"
@@ -26,6 +28,8 @@ _PATH_AGE = 600 * SECOND
 _LEAST_PATH4, _LEAST_PATH4_LINUX = 68, 552
 """RFC 1191, section 3: never below 68. Linux: net.ipv4.route.min_pmtu."""
 _LEAST_PATH6 = 1280
+_LEAST_ADVMSS4 = 256
+"""net.ipv4.route.min_adv_mss."""
 _NO_ROUTE_MTU = {4: 576, 16: _LEAST_PATH6}
 """RFC 1122, section 3.3.3: what everybody can receive."""
 
@@ -65,6 +69,8 @@ class _Route:
 class _Path:
     mtu: int
     expires: int
+    locked: bool = False
+    """It takes less than Linux makes packets for, so that they must be allowed to be fragmented (dst_metric_locked())."""
 
 
 @dataclass(slots=True)
@@ -292,12 +298,25 @@ def dst_mtu(net: Net, daddr: bytes) -> int:
         return _NO_ROUTE_MTU[len(daddr)]
 
 
+def dst_advmss(net: Net, dst: Dst) -> int:
+    """What the MSS option says: what the link can bring (RFC 1191, section 6.4; RFC 8201, section 5.4).
+
+    Linux takes it from the path MTU (ipv4_default_advmss(), ip6_default_advmss()), though that is the way out.
+    """
+    headers, least = (40, _LEAST_ADVMSS4) if len(dst.daddr) == 4 else (60, _LEAST_PATH6 - 60)
+    if net.sysctl.linux and net.fib.paths:
+        return max(dst_mtu(net, dst.daddr) - headers, least)
+    return dst.device.mtu - headers
+
+
 def update_pmtu(net: Net, daddr: bytes, mtu: int) -> None:
     """ip_rt_update_pmtu(), ip6_rt_update_pmtu(): somebody on the path said that ``mtu`` is all that it takes.
 
     It never raises what is known (RFC 1191, section 3). For IPv6 a value below 1280 is no news (RFC 8201, section 4).
     """
+    locked = False
     if len(daddr) == 4:
+        locked = net.sysctl.linux and mtu < _LEAST_PATH4_LINUX
         mtu = max(mtu, _LEAST_PATH4_LINUX if net.sysctl.linux else _LEAST_PATH4)
     elif mtu < _LEAST_PATH6:
         return
@@ -307,4 +326,4 @@ def update_pmtu(net: Net, daddr: bytes, mtu: int) -> None:
     paths.pop(daddr, None)
     if len(paths) >= _PATHS_KEPT:
         del paths[next(iter(paths))]
-    paths[daddr] = _Path(mtu, net.now + _PATH_AGE)
+    paths[daddr] = _Path(mtu, net.now + _PATH_AGE, locked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.stack import tcp_cong, tcp_fastopen, tcp_timer
-from conformance.stack.route import dst_mtu
+from conformance.stack.route import dst_advmss, dst_mtu
 from conformance.stack.tcp_output import (
     tcp_current_mss,
     tcp_default_mss,
@@ -43,7 +43,7 @@ def tcp_syn_options(sk: TcpSock) -> bytes:
         sack_ok=sysctl.sack,
         stamps=(tcp_time_stamp(sk), sk.ts_recent or 0) if sysctl.timestamps else None,
         wscale=sk.rcv_wscale if sysctl.window_scaling else None,
-        cookie=sk.fastopen_cookie if sk.sk_state is TcpState.SYN_SENT else None,
+        cookie=sk.fastopen_cookie if sk.sk_state is TcpState.SYN_SENT and not sk.retransmits else None,
     )
 
 
@@ -52,8 +52,7 @@ def tcp_connect_init(sk: TcpSock) -> None:
     mtu = dst_mtu(sk.net, sk.daddr)
     sk.mss_clamp = sk.user_mss or 0
     tcp_sync_mss(sk, mtu)
-    device = sk.dst.device if sk.dst is not None else None
-    mss = (device.mtu if device is not None else mtu) - (40 if len(sk.daddr) == 4 else 60)
+    mss = dst_advmss(sk.net, sk.dst) if sk.dst is not None else mtu - (40 if len(sk.daddr) == 4 else 60)
     sk.advmss = min(sk.user_mss, mss) if sk.user_mss else mss
     sk.rcv_mss = min(sk.mss_cache, tcp_default_mss(sk))
     sk.rcv_wnd, sk.rcv_wscale = tcp_select_initial_window(sk)
@@ -135,7 +134,7 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
     queue = sk.write_queue
     while queue:
         skb = queue[0]
-        if not tcp_cwnd_test(sk, skb):
+        if sk.ecn_wait or not tcp_cwnd_test(sk, skb):
             sk.cwnd_limited = True
             break
         if len(skb.data) > mss:
