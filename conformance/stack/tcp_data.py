@@ -83,7 +83,8 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
         tcp_enter_quickack(sk)
         sk.ack_pending = True
         return
-    tcp_ecn_check_ce(sk, skb)  # what is outside of the window counts for nothing (RFC 3168, section 6.1.5)
+    if window or not sk.net.sysctl.linux:  # what is outside of the window counts for nothing, but for probes (RFC 3168, 6.1.5, 6.1.6)
+        tcp_ecn_check_ce(sk, skb)
     if before(seq, sk.rcv_nxt):  # the front of it is here already
         gone = (sk.rcv_nxt - seq) & MASK
         _tell_twice(sk, seq, sk.rcv_nxt)

@@ -162,6 +162,8 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
     if skb.seq == req.irs and flags & (SYN | RST | ACK) == SYN and not paws:
         if not flags & ECE and not req.net.sysctl.linux:
             req.ecn_ok = False  # the peer asks without now (RFC 3168, section 6.1.1)
+        if not flags & ECE and not req.net.sysctl.linux:
+            req.ecn_ok = False  # the peer asks without now (RFC 3168, section 6.1.1)
         if not _oow_rate_limited(req, skb):  # the same SYN again: our answer was lost
             tcp_rtx_synack(req)
         return None

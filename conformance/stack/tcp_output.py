@@ -250,6 +250,8 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
                 flags |= CWR
     if sk.accecn:
         flags, tos = flags | CWR, tos | 2
+    if sk.accecn:
+        flags, tos = flags | CWR, tos | 2
     ack = sk.rcv_nxt if flags & ACK else 0
     segment = tcp_build(sk.num, sk.dport, skb.seq, ack, flags, window, urgent, options, data, pseudo_of(sk))
     if flags & ACK:

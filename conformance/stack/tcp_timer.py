@@ -34,6 +34,8 @@ def tcp_rearm_rto(sk: TcpSock) -> None:
     """RFC 6298, section 5, (5.1) to (5.3)."""
     if sk.rtx_queue:
         tcp_reset_xmit_timer(sk, sk.rto)
+    elif sk.ecn_wait:
+        tcp_reset_xmit_timer(sk, sk.rto)  # RFC 3168, section 6.1.2: it starts anew with each ECE, and lets the next segment out
     elif not sk.probing:
         sk.retransmit_timer.stop()
 
@@ -107,7 +109,10 @@ def _write_timeout(sk: TcpSock) -> bool:
 def _retransmit_timer(sk: TcpSock) -> None:
     """RFC 6298, section 5, (5.4) to (5.7)."""
     sysctl, now = sk.net.sysctl, sk.net.now
+    waited, sk.ecn_wait = sk.ecn_wait, False
     if not sk.rtx_queue:
+        if waited:
+            tcp_write_queue.tcp_push_pending_frames(sk)
         return
     head = sk.rtx_queue[0]
     if not sk.retrans_stamp and not sysctl.linux:
