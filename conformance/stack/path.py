@@ -40,10 +40,10 @@ _NAMES = {"sk_wait": "sk_wait_event", "tcp_cwnd_restart_after_idle": "tcp_slow_s
 _OWN = frozenset({"tcp_rtt_sample", "tcp_send_segment"})
 """Functions that Linux has not. What they call is called by the layer above them."""
 _HELPERS = frozenset({
-    "address_of", "after", "before", "between", "between_una", "checksummed", "compute_score", "dst_mtu", "fixed_neighbour", "inet_protos",
-    "inet_rcv_saddr_equal", "ipv6_addr_v4mapped", "is_any", "is_link_local", "is_loopback", "is_multicast", "on_wire", "oow_rate_limited",
-    "pseudo_of", "reqsk_queue_empty", "sk_of", "solicited_node", "tcp_adopt_state", "tcp_build", "tcp_default_mss",
-    "tcp_mtu_to_mss", "tcp_options_bytes", "tcp_space", "tcp_time_stamp", "tcp_win_from_space",
+    "address_of", "after", "before", "between", "between_una", "checksummed", "compute_score", "dst_advmss", "dst_mtu",
+    "fixed_neighbour", "inet_protos", "inet_rcv_saddr_equal", "ipv6_addr_v4mapped", "is_any", "is_link_local", "is_loopback",
+    "is_multicast", "on_wire", "oow_rate_limited", "pseudo_of", "reqsk_queue_empty", "sk_of", "solicited_node", "tcp_adopt_state",
+    "tcp_build", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes", "tcp_space", "tcp_time_stamp", "tcp_win_from_space",
 })  # fmt: skip
 """Questions that are answered in a line or two. They and what they ask are no layers."""
 
