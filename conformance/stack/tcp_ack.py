@@ -150,11 +150,11 @@ def tcp_sacktag_write_queue(sk: TcpSock, skb: Segment, blocks: tuple[tuple[int, 
 
 
 def _update_window(sk: TcpSock, skb: Segment) -> bool:
-    """RFC 9293, 3.10.7.4, fifth, "update the send window": by the newest segment only. Linux keeps the larger of two of the same age."""
+    """RFC 9293, 3.10.7.4, fifth, "update the send window": by the newest segment only. Linux keeps the larger of two of the same age, unless one is 0."""
     window = skb.window if skb.flags & SYN else skb.window << sk.snd_wscale
     seq, ack = skb.seq, skb.ack
     if sk.net.sysctl.linux:
-        newer = after(ack, sk.snd_una) or after(seq, sk.snd_wl1) or (seq == sk.snd_wl1 and window > sk.snd_wnd)
+        newer = after(ack, sk.snd_una) or after(seq, sk.snd_wl1) or (seq == sk.snd_wl1 and (window > sk.snd_wnd or not window))
     else:
         newer = after(seq, sk.snd_wl1) or (seq == sk.snd_wl1 and not before(ack, sk.snd_wl2))
     if not newer:
@@ -187,11 +187,18 @@ def _ack_probe(sk: TcpSock) -> None:
 # The acknowledgment ---------------------------------------------------------------------------------------------------
 
 
+def _oldest(sk: TcpSock) -> int:
+    """How far below SND.UNA an acknowledgment may lie: MAX.SND.WND (RFC 5961, 5.2). Linux: no further than what was acknowledged."""
+    if not sk.net.sysctl.linux:
+        return sk.max_window
+    return min(sk.max_window, (sk.snd_una - sk.first_una) & MASK)
+
+
 def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: bool = True) -> bool:
     """Take in the acknowledgment of an acceptable segment. False: it is none that can be (RFC 5961, section 5), so drop the segment."""
     ack, prior_una, prior_flight = skb.ack, sk.snd_una, sk.in_flight
     if before(ack, prior_una):
-        if (prior_una - ack) & MASK > max(sk.max_window, 1):
+        if (prior_una - ack) & MASK > _oldest(sk):
             if challenge:
                 tcp_send_challenge_ack(sk)
             return False

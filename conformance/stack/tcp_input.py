@@ -360,7 +360,7 @@ def tcp_rcv_synsent_state_process(sk: TcpSock, skb: Segment, options: OptionsRec
 def _take_syn(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
     """The peer's SYN: its number, and what it offers of what we have offered."""
     sysctl = sk.net.sysctl
-    sk.irs = skb.seq
+    sk.irs, sk.first_una = skb.seq, sk.iss
     sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = (skb.seq + 1) & MASK
     sk.tstamp_ok = sysctl.timestamps and options.tsval is not None
     sk.sack_ok = sysctl.sack and options.sack_ok

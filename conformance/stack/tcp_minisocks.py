@@ -162,8 +162,6 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
     if skb.seq == req.irs and flags & (SYN | RST | ACK) == SYN and not paws:
         if not flags & ECE and not req.net.sysctl.linux:
             req.ecn_ok = False  # the peer asks without now (RFC 3168, section 6.1.1)
-        if not flags & ECE and not req.net.sysctl.linux:
-            req.ecn_ok = False  # the peer asks without now (RFC 3168, section 6.1.1)
         if not _oow_rate_limited(req, skb):  # the same SYN again: our answer was lost
             tcp_rtx_synack(req)
         return None
@@ -262,6 +260,7 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
     sk.irs, sk.iss = req.irs, req.iss
     sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = req.rcv_nxt
     sk.snd_una = req.iss
+    sk.first_una = (req.iss + 1) & MASK
     sk.snd_nxt = sk.write_seq = sk.pushed_seq = sk.snd_sml = (req.iss + 1) & MASK
     sk.rcv_wnd, sk.rcv_wscale = req.rcv_wnd, req.rcv_wscale
     sk.rcv_ssthresh = req.rcv_wnd

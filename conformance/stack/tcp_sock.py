@@ -121,6 +121,8 @@ class TcpSock(ConnectionSock):
         """Sent and not acknowledged, in order."""
         self.iss = self.snd_una = self.snd_nxt = self.write_seq = 0
         """``write_seq`` is the end of what the caller has given (the kernel's name)."""
+        self.first_una = 0
+        """SND.UNA when the connection was made: a passive open does not count the SYN among what was acknowledged (bytes_acked)."""
         self.snd_wnd = self.max_window = 0
         self.snd_wl1 = self.snd_wl2 = 0
         self.snd_up: int | None = None

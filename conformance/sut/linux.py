@@ -49,7 +49,7 @@ class Linux:
     """The kernel that this process runs on."""
 
     name = "linux"
-    capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp"})
+    capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp", "rfc5961-data"})
 
     def __init__(self, *, trace: bool = True) -> None:
         """``trace=False`` does without the tracepoint, as on a machine where tracefs cannot be read."""

@@ -63,7 +63,7 @@ class Reference:
     """The stack in :mod:`conformance.stack`."""
 
     name = "reference"
-    capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp"})
+    capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp", "rfc5961-data"})
 
     def facts(self) -> SutFacts:
         default = Sysctl()
