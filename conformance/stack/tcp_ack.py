@@ -150,7 +150,7 @@ def tcp_sacktag_write_queue(sk: TcpSock, skb: Segment, blocks: tuple[tuple[int, 
 
 
 def _update_window(sk: TcpSock, skb: Segment) -> bool:
-    """RFC 9293, 3.10.7.4, fifth, "update the send window": by the newest segment only. Linux keeps the larger of two of the same age, unless one is 0."""
+    """RFC 9293, 3.10.7.4, fifth, "update the send window": by the newest segment. Linux keeps the larger of two of an age, but for 0."""
     window = skb.window if skb.flags & SYN else skb.window << sk.snd_wscale
     seq, ack = skb.seq, skb.ack
     if sk.net.sysctl.linux:

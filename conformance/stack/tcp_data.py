@@ -90,7 +90,7 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
         _tell_twice(sk, seq, sk.rcv_nxt)
         data, seq = data[gone:], sk.rcv_nxt
     room = window - ((seq - sk.rcv_nxt) & MASK)
-    if len(data) + (fin and not sk.net.sysctl.linux) > room:  # what is beyond the window is not taken, but for Linux a FIN
+    if len(data) + fin > room and not sk.net.sysctl.linux:  # what is beyond the window is not taken; what _sequence_linux lets pass is
         data, fin = data[:room], False
         if not data:
             tcp_enter_quickack(sk)

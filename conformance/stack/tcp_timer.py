@@ -126,7 +126,8 @@ def _retransmit_timer(sk: TcpSock) -> None:
     elif _write_timeout(sk):
         return
     tcp_cong.tcp_enter_loss(sk)
-    sk.retransmits += 1
+    if not shut:  # what is beyond the edge of a window that has shrunk does not count towards R2 (SHLD-17)
+        sk.retransmits += 1
     tcp_write_queue.tcp_retransmit_skb(sk, head)
     linear = sk.sk_state is TcpState.SYN_SENT and sk.retransmits <= sysctl.syn_linear_timeouts
     if not linear:

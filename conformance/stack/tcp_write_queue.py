@@ -121,8 +121,8 @@ def tcp_snd_wnd_test(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> b
     if not usable or nonagle & NAGLE_CORK:
         return False
     # Linux cuts a row of segments at the edge of the window, however little is left of it (tcp_mss_split_point).
-    remainder = sk.net.sysctl.linux and after_full and bool(nonagle & NAGLE_OFF)
-    if not remainder and (usable < sk.max_window >> 1 or sk.rtx_queue):
+    enough = after_full and bool(nonagle & NAGLE_OFF) if sk.net.sysctl.linux else usable >= sk.max_window >> 1 and not sk.rtx_queue
+    if not enough:
         return False
     sk.write_queue.insert(1, tcp_fragment(skb, usable))
     return True
