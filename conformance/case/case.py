@@ -36,3 +36,10 @@ class Case:
     """ns that a step waits for a segment unless it says otherwise."""
     tolerance: int = 20 * MS
     """ns by which the tester itself may be late before a failure says nothing."""
+
+
+def mtu_of(case: Case) -> int:
+    """Octets of the largest IP packet on the case's link."""
+    mtu = case.config.get("mtu", 1500)
+    assert isinstance(mtu, int)
+    return mtu

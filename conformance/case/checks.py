@@ -203,8 +203,8 @@ def _family_bound(step: Step) -> Iterator[tuple[str, frozenset[Family]]]:
                     yield argument.host, ADDRESSES[argument.host]
     for name, value in getattr(step, "fields", {}).items():
         yield name, ONE_FAMILYS_FIELDS.get(name, BOTH)
-        if isinstance(value, Octets):
-            yield from ((part, ADDRESSES[part]) for part in value.parts if isinstance(part, str))
-        elif name in ("src", "dst"):
+        octets = [value] if isinstance(value, Octets) else [header.data for header in value] if name == "ext" else []
+        yield from ((part, ADDRESSES[part]) for one in octets for part in one.parts if isinstance(part, str))
+        if name in ("src", "dst"):
             host = value.name if isinstance(value, Name) else str(value)
             yield host, ADDRESSES[host]

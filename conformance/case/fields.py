@@ -12,14 +12,16 @@ from conformance.case import notation
 from conformance.case.base import Base, Validated, whole
 from conformance.case.document import shown
 from conformance.case.errors import CaseError
-from conformance.case.steps import AnyValue, Exact, Name, Num, Octets, Range, Wanted
+from conformance.case.steps import AnyValue, Exact, Extension, Name, Num, Octets, Range, Wanted
 from conformance.case.vocabulary import ADDRESSES, ECN, PORTS
 from conformance.wire.checksum import LESS
+from conformance.wire.ip_extra import EXTENSIONS, Cut
 
 __all__ = ["ExpectFields", "InjectFields", "InjectIcmpFields", "given_fields"]
 
 _OFFSET = re.compile(r"(?:(?:ip|tcp)\+)?[0-9]{1,5}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_CUT = re.compile(r"([0-9]{1,5})(?::([0-9]{1,5}|\*))?")
 
 
 def _one_of(words: Mapping[str, object]) -> Validated:
@@ -85,10 +87,51 @@ def _octets(value: Any) -> Octets:
     return Octets(tuple(parts))
 
 
+def _extensions(value: Any) -> tuple[Extension, ...]:
+    """``[{hop-by-hop: "0502 0000"}, {routing: …}, {60: …}]``, in order."""
+    headers = []
+    for header in value if isinstance(value, list) else ():
+        one: list[tuple[Any, Any]] = list(header.items()) if isinstance(header, dict) else []
+        kind: Any = one[0][0] if one else None
+        data: Any = one[0][1] if one else None
+        if len(one) != 1 or not (kind in EXTENSIONS or (isinstance(kind, int) and 0 <= kind <= 255)):
+            expected = "one header each, such as {hop-by-hop: 05020000}: a number, or one of"
+            raise CaseError("an extension header", found=shown(header), expected=expected, allowed=tuple(EXTENSIONS))
+        headers.append(Extension(EXTENSIONS.get(kind, kind), Octets(()) if data is None else _octets(data)))
+    if not headers:
+        raise CaseError(found=shown(value), expected="a list of headers such as [{hop-by-hop: 05020000}]")
+    return tuple(headers)
+
+
+def _cuts(value: Any) -> tuple[Cut, ...]:
+    """``[0, 24]``, ``["24:*", "0:24"]``: where fragments begin and, if it is not where the next one does, end."""
+    parts = value if isinstance(value, list) else []
+    begins = sorted(part for part in parts if isinstance(part, int))
+    cuts: list[Cut] = []
+    for part in parts:
+        match = _CUT.fullmatch(str(part))
+        low = int(match[1]) if match else 1
+        high = int(match[2]) if match and match[2] and match[2] != "*" else None
+        if match and match[2] is None:
+            high = next((begin for begin in begins if begin > low), None)
+        if low % 8 or (high is not None and high <= low):
+            raise CaseError(
+                "a fragment", found=shown(part), expected="an octet to begin at, a multiple of 8, or a range such as 0:24 or 24:*"
+            )
+        cuts.append((low, high))
+    if not cuts:
+        raise CaseError(found=shown(value), expected="a list of where fragments begin, such as [0, 24]")
+    return tuple(cuts)
+
+
 def _ip_options(value: Any) -> Wanted:
     if isinstance(value, str) and value.strip() == "*":
         return AnyValue()
     return Octets(()) if isinstance(value, str) and value.strip() == "none" else _octets(value)
+
+
+def _data(value: Any) -> Wanted:
+    return Name("same") if value == "same" else _octets(value)
 
 
 def _flag(value: Any) -> Num:
@@ -117,8 +160,23 @@ _Raw = Annotated[
 ]
 
 
-class InjectIcmpFields(Base):
-    """Fields of an injected ICMP message that differ from what a healthy host or router sends."""
+_Octets = Annotated[Octets | None, PlainValidator(_octets), WithJsonSchema({"type": ["string", "integer"]})]
+_Ext = Annotated[
+    tuple[Extension, ...] | None,
+    PlainValidator(_extensions),
+    WithJsonSchema({"type": "array", "items": {"type": "object"}, "examples": [[{"hop-by-hop": "05020000"}]]}),
+]
+_Fragments = Annotated[
+    tuple[Cut, ...] | None,
+    PlainValidator(_cuts),
+    WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "examples": [[0, 24], ["24:*", "0:24"]]}),
+]
+_Mac = Annotated[str | None, *_one_of({name: name for name in ("sut", "broadcast", "multicast", "other")})]
+_Nibble = Annotated[int | None, *whole(15)]
+
+
+class _InjectedFields(Base):
+    """What segments and ICMP messages have in common."""
 
     ttl: _Octet = Field(None, description="time to live, hop limit")
     tos: _Octet = Field(None, description="type of service, traffic class")
@@ -130,8 +188,27 @@ class InjectIcmpFields(Base):
         None, description="octets that are written last, no checksum follows: offset in the frame (34), ip+8 or tcp+13 → digits"
     )
 
+    ip_options: _Octets = Field(None, description="options of the IP header (IPv4), padded with zeros: octets, names of addresses")
+    ext: _Ext = Field(None, description="extension headers (IPv6) in order: hop-by-hop, routing, destination or a number → octets")
+    ip_version: _Nibble = Field(None, description="the version in the IP header")
+    header_length: _Nibble = Field(None, description="IPv4's, in words of four octets; nothing moves")
+    protocol: _Octet = Field(None, description="what the IP header, or the last extension header, says that follows it")
+    fragments: _Fragments = Field(
+        None, description="sent as fragments, in this order: where each begins in the IP payload, or a range such as 0:24 or 24:*"
+    )
+    fragment_id: Annotated[int | None, *whole(2**32 - 1)] = Field(None, description="the identification that fragments have in common")
+    dst_mac: _Mac = Field(None, description="the Ethernet address that it is sent to: sut, broadcast, multicast (that of dst), other")
 
-class InjectFields(InjectIcmpFields):
+
+class InjectIcmpFields(_InjectedFields):
+    """Fields of an injected ICMP message that differ from what a healthy host or router sends."""
+
+    rest: Annotated[int | None, *whole(2**32 - 1)] = Field(None, description="the second word: identifier and number, pointer, MTU")
+    data: _Octets = Field(None, description="what follows the second word, in place of a quoted segment")
+    length: Annotated[int | None, *whole(65535)] = Field(None, description="so many octets of the pattern follow the second word")
+
+
+class InjectFields(_InjectedFields):
     """Fields of an injected segment that differ from what a healthy peer sends."""
 
     checksum: _TcpChecksum = Field(None, description="TCP's checksum: bad, zero, a number, or right but for a part of the pseudo header")
@@ -152,8 +229,8 @@ _ComparedHost = Annotated[Wanted | None, *_one_of({name: Name(name) for name in 
 _ComparedOctet = Annotated[Wanted | None, *_compared(255)]
 
 
-class ExpectIcmpFields(Base):
-    """Fields of an ICMP message from the SUT to compare."""
+class _ExpectedFields(Base):
+    """What segments and ICMP messages have in common."""
 
     ttl: _ComparedOctet = Field(None, description="time to live, hop limit")
     tos: _ComparedOctet = Field(None, description="type of service, traffic class")
@@ -162,7 +239,17 @@ class ExpectIcmpFields(Base):
     dst: _ComparedHost = Field(None, description="the name of the destination address")
 
 
-class ExpectFields(ExpectIcmpFields):
+class ExpectIcmpFields(_ExpectedFields):
+    """Fields of an ICMP message from the SUT to compare."""
+
+    rest: _Sequence = Field(None, description="the second word: identifier and number, pointer, MTU")
+    data: Annotated[Wanted | None, PlainValidator(_data), WithJsonSchema({"type": ["string", "integer"]})] = Field(
+        None, description="what follows the second word: octets, names of addresses; same: as in the message that was injected last"
+    )
+    quotes: _Number = Field(None, description="so many octets of the IP packet that was injected last follow, unchanged")
+
+
+class ExpectFields(_ExpectedFields):
     """Fields of a segment from the SUT to compare."""
 
     ecn: Annotated[Wanted | None, *_compared(3, {word: Exact(number) for word, number in ECN.items()})] = Field(

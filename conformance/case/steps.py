@@ -13,7 +13,7 @@ from conformance.case.arithmetic import Check
 
 __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec",
-    "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern",
+    "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "Extension", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern",
     "InfoStep", "InjectIcmpStep", "InjectStep", "Name", "Num", "Octets", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result",
     "SegmentPattern", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
     "Wanted", "flatten",
@@ -140,6 +140,14 @@ class IcmpPattern:
     mtu: Num | None = None
     quoted: SegmentPattern | None = None
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension header of IPv6: its kind (the number that the header before it says), and what follows its length."""
+
+    kind: int
+    data: Octets
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ ICMP_NAMES: Mapping[str, frozenset[Family]] = {
 to import; a test holds the two together.)"""
 
 ONE_FAMILYS_FIELDS: Mapping[str, frozenset[Family]] = {
-    "df": _IPV4, "id": _IPV4, "ip_checksum": _IPV4, "ip_options": _IPV4, "flow_label": _IPV6,
+    "df": _IPV4, "id": _IPV4, "ip_checksum": _IPV4, "ip_options": _IPV4, "header_length": _IPV4, "flow_label": _IPV6, "ext": _IPV6,
 }  # fmt: skip
 """Fields of ``with:`` that only one family's header has."""
 

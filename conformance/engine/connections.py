@@ -33,6 +33,8 @@ class Connection:
     """A step has used it, or a frame came on it: an incarnation that a later one has not replaced."""
     last: Received | None = None
     """The newest frame from the SUT, for ICMP to quote."""
+    sent: bytes = b""
+    """The frame that was injected last, before it was cut into fragments."""
     path: list[str] = field(default_factory=list)
     """The states that it has been in since the last ``states`` step."""
     places: Places | None = None

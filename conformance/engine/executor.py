@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Generator, Iterator, Sequence
 from random import Random
 
-from conformance.case.case import MS, Case
+from conformance.case.case import MS, Case, mtu_of
 from conformance.case.steps import (
     ExpectStep,
     InjectIcmpStep,
@@ -76,6 +76,7 @@ class Executor:
         """The verdict is inconclusive for a reason that another attempt may not meet."""
         self.connections = Connections(case.connections, places, rng)
         self.trace.connections = {connection.name: connection.ends for connection in self.connections}
+        self.mtu = mtu_of(case)
         self.sockets = Sockets()
         self.variables = Variables()
         self._steps = flatten(case.steps)

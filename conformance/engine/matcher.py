@@ -12,8 +12,10 @@ from conformance.result import Difference
 from conformance.wire import options as wire_options
 from conformance.wire.icmp import name_of, type_and_code
 from conformance.wire.options import Option
+from conformance.wire.read import read_frame
 from conformance.wire.segment import ACK, SYN, URG, Icmp, Packet, Segment, Unreadable
 from conformance.wire.seq import diff
+from conformance.wire.spec import ETHERNET
 from conformance.wire.text import address_text, flags_text
 
 __all__ = ["compare_icmp", "compare_segment"]
@@ -38,6 +40,7 @@ _FIELDS: Mapping[str, Callable[[Segment], int]] = {
 _ICMP_FIELDS: Mapping[str, Callable[[Icmp], int]] = {
     "ttl": lambda message: message.ttl,
     "tos": lambda message: message.tos,
+    "rest": lambda message: message.rest,
     "checksum": lambda message: message.checksum_ok,
 }
 
@@ -72,6 +75,9 @@ def _field(name: str, wanted: Wanted, packet: Segment | Icmp, connection: Connec
     if isinstance(wanted, Name) and name in ("sport", "dport"):
         assert places is not None
         wanted = Exact(places.ports[wanted.name])
+    if name in ("data", "quotes"):
+        assert isinstance(packet, Icmp)
+        return _body(name, wanted, packet.body, connection, variables)
     if isinstance(wanted, Name):
         assert places is not None
         actual = packet.src if name == "src" else packet.dst
@@ -93,6 +99,24 @@ def _ip_options(wanted: Wanted, actual: bytes, connection: Connection) -> list[D
     octets = wanted.value(connection.places.hosts)
     octets += bytes(-len(octets) % 4)
     return [] if actual == octets else [Difference("ip_options", octets.hex() or "none", actual.hex() or "none")]
+
+
+def _body(name: str, wanted: Wanted, actual: bytes, connection: Connection, variables: Variables) -> list[Difference]:
+    """What an ICMP message carries."""
+    if isinstance(wanted, Octets):
+        assert connection.places is not None
+        octets = wanted.value(connection.places.hosts)
+        return [] if actual == octets else [Difference(name, octets.hex(), actual.hex())]
+    packet = connection.sent[ETHERNET:]
+    if isinstance(wanted, Name):
+        injected = read_frame(connection.sent)
+        octets = injected.body if isinstance(injected, Icmp) else b""
+        return [] if actual == octets else [Difference(name, f"the same {len(octets)} octets", f"{len(actual)} octets: {actual.hex()}")]
+    if not packet.startswith(actual):
+        same = next((at for at, pair in enumerate(zip(actual, packet, strict=False)) if pair[0] != pair[1]), len(packet))
+        return [Difference(name, f"{variables.text(wanted)} octets of what was sent", f"{len(actual)} octets, other ones from {same} on")]
+    fits = variables.fits(wanted, len(actual))
+    return [] if fits else [Difference(name, f"{variables.text(wanted)} octets of what was sent", f"{len(actual)} octets")]
 
 
 def _header(pattern: SegmentPattern, packet: Segment, connection: Connection, variables: Variables) -> list[Difference]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from conformance.case.steps import Exact, Num, OptionPattern, SegmentPattern, Var
 from conformance.engine.connections import Connection
-from conformance.engine.packets import SlotValue, spec_from_pattern
+from conformance.engine.packets import SlotValue, ip_extra, spec_from_pattern, target_mac
 from conformance.engine.stream import stream
 from conformance.engine.variables import Variables, cookie_octets
 from conformance.sut.base import Places
@@ -18,6 +18,8 @@ from conformance.wire.segment import SYN, Family
 from conformance.wire.template import Ahead, Bound, Template, build
 
 __all__ = ["OutgoingSegment", "template_of"]
+
+_TCP = 6
 
 
 def _template(
@@ -71,9 +73,11 @@ class OutgoingSegment:
         places, fields = self._places, self._fields
         sut, peer = (places.sut_mac, ends.sut, sut_port), (places.peer_mac, ends.peer, ends.peer_port)
         source, target = (sut, peer) if self._from_sut else (peer, sut)
+        destination = self._host("dst", target[1])
+        extra = ip_extra(places.family, fields, _TCP, places.hosts)[1] if "ip_options" in fields or "ext" in fields else b""
         return self._template.bind(
-            source[0], target[0], self._host("src", source[1]), self._host("dst", target[1]),
-            self._port(fields.get("sport", source[2])), self._port(fields.get("dport", target[2])),
+            source[0], target_mac(fields.get("dst_mac"), target[0], destination), self._host("src", source[1]), destination,
+            self._port(fields.get("sport", source[2])), self._port(fields.get("dport", target[2])), extra,
         )  # fmt: skip
 
     def _render_ahead(self, bound: Bound, ends: Endpoints) -> Ahead | None:

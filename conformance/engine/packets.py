@@ -6,21 +6,29 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from conformance.case.steps import ANY_OPTION, RAW_OPTION, Exact, Num, OptionPattern, SegmentPattern, Var
+from conformance.case.steps import ANY_OPTION, RAW_OPTION, Exact, Num, Octets, OptionPattern, SegmentPattern, Var
+from conformance.case.vocabulary import ADDRESSES
+from conformance.wire.ip_extra import BROADCAST_MAC, extension_chain, group_mac, padded_options
 from conformance.wire.options import EOL, FAST_OPEN, MSS, NOP, SACK, TIMESTAMP, WSCALE
 from conformance.wire.segment import Family
 from conformance.wire.spec import Spec
 
-__all__ = ["CONNECTION_FIELDS", "SlotValue", "icmp_fields", "spec_from_pattern"]
+__all__ = ["CONNECTION_FIELDS", "SlotValue", "icmp_fields", "ip_extra", "spec_from_pattern", "target_mac"]
 
 CONNECTION_FIELDS = frozenset({"sport", "dport", "src", "dst"})
 """Fields of ``with:`` that are not the spec's business: they go to :meth:`~conformance.wire.template.Template.bind`."""
 
 _SPEC_FIELDS = {
     "ttl": "ttl", "tos": "tos", "df": "df", "id": "ip_id", "checksum": "checksum", "ip_checksum": "ip_checksum", "reserved": "reserved",
-    "data_offset": "data_offset", "ip_length": "ip_length",
+    "data_offset": "data_offset", "ip_length": "ip_length", "ip_version": "ip_version", "header_length": "header_length",
 }  # fmt: skip
 """Fields of ``with:`` and the attributes of a Spec that they set."""
+_FRAMING = frozenset({"ip_options", "ext", "protocol", "dst_mac", "fragments", "fragment_id"})
+"""Fields of ``with:`` that have functions of their own."""
+_OF_MESSAGES = frozenset({"rest", "data", "length"})
+"""Fields of ``with:`` that are arguments of ``build_icmp``."""
+_TCP, _ICMP = 6, {Family.IPV4: 1, Family.IPV6: 58}
+_SOMEONE_ELSE = bytes.fromhex("0200000000fe")
 _ECN = {"not-ect": 0, "ect1": 1, "ect0": 2, "ce": 3}
 """RFC 3168, section 5."""
 _WIDTHS = {MSS: (2,), WSCALE: (1,), TIMESTAMP: (4, 4)}
@@ -58,19 +66,41 @@ def spec_from_pattern(
         options=tuple(parts),
         payload=payload,
     )
-    return replace(spec, **_mangling(fields)), tuple(values)
+    return replace(spec, **_mangling(family, fields, _TCP)), tuple(values)
 
 
-def icmp_fields(fields: Mapping[str, object]) -> dict[str, Any]:
+def icmp_fields(family: Family, fields: Mapping[str, object], hosts: Mapping[str, bytes]) -> dict[str, Any]:
     """``with:`` of an ICMP message as the keywords of :func:`~conformance.wire.icmp.build_icmp`."""
-    return _mangling(fields)
+    return _mangling(family, {name: value for name, value in fields.items() if name not in _OF_MESSAGES}, _ICMP[family], hosts)
+
+
+def ip_extra(family: Family, fields: Mapping[str, object], last: int, hosts: Mapping[str, bytes] | None = None) -> tuple[int, bytes]:
+    """What the IP header says that follows it, and IPv4's options or IPv6's extension headers. Without ``hosts`` addresses are zeros.
+
+    ``last`` is the protocol of what is behind them, unless ``fields`` have another.
+    """
+    options, headers, protocol = fields.get("ip_options"), fields.get("ext"), fields.get("protocol", last)
+    assert isinstance(protocol, int)
+    known = dict.fromkeys(ADDRESSES, bytes(4 if family is Family.IPV4 else 16)) if hosts is None else hosts
+    if isinstance(options, Octets):
+        return protocol, padded_options(options.value(known))
+    if isinstance(headers, tuple):
+        return extension_chain([(header.kind, header.data.value(known)) for header in headers], protocol)
+    return protocol, b""
+
+
+def target_mac(name: object, own: bytes, address: bytes) -> bytes:
+    """The Ethernet address that ``dst_mac:`` stands for; ``own`` is the receiver's, ``address`` the one in the IP header."""
+    if name == "multicast":
+        return group_mac(address)
+    return {"broadcast": BROADCAST_MAC, "other": _SOMEONE_ELSE}.get(str(name), own)
 
 
 def _constant(num: Num | None, default: int) -> int:
     return num.value if isinstance(num, Exact) else default
 
 
-def _mangling(fields: Mapping[str, object]) -> dict[str, Any]:
+def _mangling(family: Family, fields: Mapping[str, object], last: int, hosts: Mapping[str, bytes] | None = None) -> dict[str, Any]:
     """``with:`` as attributes of a Spec, under the names that ICMP messages share."""
     changes: dict[str, Any] = {}
     for name, value in fields.items():
@@ -78,11 +108,13 @@ def _mangling(fields: Mapping[str, object]) -> dict[str, Any]:
             changes[_SPEC_FIELDS[name]] = value
         elif name == "raw" and isinstance(value, Mapping):
             changes["raw"] = tuple((str(offset), data) for offset, data in value.items())
-        elif name not in CONNECTION_FIELDS | {"ecn"}:
+        elif name not in CONNECTION_FIELDS | _FRAMING | {"ecn"}:
             raise ValueError(f"with: {name} is no field of an injected segment")
     if "ecn" in fields:
         ecn: Any = fields["ecn"]
         changes["tos"] = changes.get("tos", 0) & ~3 | (ecn if isinstance(ecn, int) else _ECN[ecn])
+    if fields.keys() & {"ip_options", "ext", "protocol"}:
+        changes["protocol"], changes["ip_extra"] = ip_extra(family, fields, last, hosts)
     return changes
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from conformance.case.steps import ExpectIcmpStep, ExpectStep, InjectIcmpStep, InjectStep, SilenceStep, Step
+from conformance.case.steps import ExpectIcmpStep, ExpectStep, InjectIcmpStep, InjectStep, Octets, SilenceStep, Step
 from conformance.engine.connections import Connection
 from conformance.engine.durations import duration_text
 from conformance.engine.events import Send
 from conformance.engine.matcher import compare_icmp, compare_segment
-from conformance.engine.packets import icmp_fields
+from conformance.engine.packets import icmp_fields, target_mac
 from conformance.engine.reflex import Reflex
 from conformance.engine.stop import Stop
+from conformance.engine.stream import stream
 from conformance.engine.variables import Unbound
 from conformance.result import Difference, Verdict
 from conformance.trace import Received, Sent
 from conformance.wire.icmp import build_icmp, quoted, quotes, type_and_code
+from conformance.wire.ip_extra import fragments
 from conformance.wire.segment import URG, Icmp, Segment
+from conformance.wire.spec import ETHERNET
 from conformance.wire.text import icmp_text, segment_text
 
 if TYPE_CHECKING:
@@ -43,11 +46,31 @@ def inject(play: Executor, step: InjectStep) -> Playing:
         frame = play.prepared[id(step)].frame(connection, play.variables)
     except Unbound as error:
         raise _unbound(play, step, error) from None
-    yield _send(play, step, connection, frame, play.reflex(step, connection))
+    yield from _send_all(play, step, connection, frame)
+
+
+def _send_all(play: Executor, step: InjectStep | InjectIcmpStep, connection: Connection, frame: bytes) -> Playing:
+    """Send a packet, in fragments if the step says so."""
+    connection.sent = frame
+    cuts = step.fields.get("fragments")
+    if not isinstance(cuts, tuple):
+        yield _send(play, step, connection, frame, play.reflex(step, connection))
+        return
+    identification = step.fields.get("fragment_id", play.number())
+    assert isinstance(identification, int)
+    try:
+        pieces = fragments(frame, cuts, identification)
+    except ValueError as error:
+        raise play.stop(step, f"the packet cannot be cut so: {error}", verdict=Verdict.ERROR) from None
+    for piece in pieces:
+        yield _send(play, step, connection, piece)
 
 
 def _send(play: Executor, step: Step, connection: Connection, frame: bytes, reflex: Reflex | None = None) -> Send:
     """Hand a frame over, and go on: the link says later when it left."""
+    if len(frame) > ETHERNET + play.mtu:
+        size = len(frame) - ETHERNET
+        raise play.stop(step, f"an IP packet of {size} octets does not fit the link, whose MTU is {play.mtu}", verdict=Verdict.ERROR)
     play.sends(Sent(t=play.now, step=play.index(step), frame=frame, connection=connection.name, due=max(play.due(step), play.ready)))
     return Send(frame, reflex)
 
@@ -64,33 +87,41 @@ def inject_icmp(play: Executor, step: InjectIcmpStep) -> Playing:
         message = _icmp_message(play, step, connection)
     except Unbound as error:
         raise _unbound(play, step, error) from None
-    yield _send(play, step, connection, message)
+    yield from _send_all(play, step, connection, message)
 
 
 def _icmp_message(play: Executor, step: InjectIcmpStep, connection: Connection) -> bytes:
     pattern, places, ends = step.icmp, play.places, connection.ends
     kind, code = (pattern.type, pattern.code) if pattern.type is not None else type_and_code(places.family, pattern.name)
-    if not quotes(places.family, kind):
-        frame = b""
+    fields = step.fields
+    data, length, rest = fields.get("data"), fields.get("length"), fields.get("rest")
+    if isinstance(data, Octets):
+        body = data.value(places.hosts)
+    elif isinstance(length, int):
+        body = stream(0, length)
+    elif not quotes(places.family, kind):
+        body = b"conformance"
     elif pattern.quoted is not None:
-        frame = play.prepared[id(step)].frame(connection, play.variables)
+        body = quoted(play.prepared[id(step)].frame(connection, play.variables))
     elif connection.last is not None:
-        frame = connection.last.frame
+        body = quoted(connection.last.frame)
     else:
         raise play.stop(step, "the SUT has sent nothing yet that the message could quote", verdict=Verdict.ERROR)
-    fields = step.fields
+    if not isinstance(rest, int):
+        rest = 0 if pattern.mtu is None else play.variables.value(pattern.mtu)
     source, target = fields.get("src"), fields.get("dst")
+    destination = places.hosts[target] if isinstance(target, str) else ends.sut
     return build_icmp(
         places.family,
         places.peer_mac,
-        places.sut_mac,
+        target_mac(fields.get("dst_mac"), places.sut_mac, destination),
         places.hosts[source] if isinstance(source, str) else ends.peer,
-        places.hosts[target] if isinstance(target, str) else ends.sut,
+        destination,
         kind,
         code or 0,
-        0 if pattern.mtu is None else play.variables.value(pattern.mtu),
-        quoted(frame) if quotes(places.family, kind) else b"conformance",
-        **icmp_fields(fields),
+        rest,
+        body,
+        **icmp_fields(places.family, fields, places.hosts),
     )
 
 

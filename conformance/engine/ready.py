@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.case.case import Case
+from conformance.case.case import Case, mtu_of
 from conformance.case.errors import CaseError
 from conformance.case.steps import InjectIcmpStep, InjectStep, Step, flatten
 from conformance.engine.outgoing import template_of
+from conformance.engine.packets import ip_extra
+from conformance.wire.spec import ETHERNET
 
 __all__ = ["build_packets"]
 
@@ -29,12 +31,18 @@ def build_packets(cases: Iterable[Case]) -> tuple[list[Case], list[CaseError]]:
 
 
 def _try(case: Case, step: Step) -> CaseError | None:
+    source = step.source
     try:
         if isinstance(step, InjectStep):
-            template_of(case.family, step.segment, step.fields)
-        elif isinstance(step, InjectIcmpStep) and step.icmp.quoted is not None:
-            template_of(case.family, step.icmp.quoted, {})
+            template, _, _ = template_of(case.family, step.segment, step.fields)
+            size = len(template.head) + len(template.spec.payload) - ETHERNET
+            if size > mtu_of(case) and "fragments" not in step.fields:
+                expected = f"at most {mtu_of(case)}, the MTU of the link (config: mtu)"
+                return CaseError("an IP packet that is too long", source.file, source.line, source.column, f"{size} octets", expected)
+        elif isinstance(step, InjectIcmpStep):
+            if step.icmp.quoted is not None:
+                template_of(case.family, step.icmp.quoted, {})
+            ip_extra(case.family, step.fields, 0)
     except ValueError as error:
-        source = step.source
         return CaseError(str(error), source.file, source.line, source.column, found=source.text, expected="a packet that can be built")
     return None

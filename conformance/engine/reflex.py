@@ -41,6 +41,8 @@ def awaited(steps: Sequence[Step], at: int) -> tuple[ExpectStep, InjectStep] | N
     stimulus, expected, answer = steps[at : at + 3]
     if not (isinstance(stimulus, InjectStep) and isinstance(expected, ExpectStep) and isinstance(answer, InjectStep)):
         return None
+    if "fragments" in stimulus.fields or "fragments" in answer.fields:
+        return None
     timed = expected.after or expected.within is not None or answer.after
     return None if timed or not stimulus.on == expected.on == answer.on else (expected, answer)
 

@@ -82,34 +82,43 @@ def quotes(family: Family, type: int) -> bool:
 
 def build_icmp(
     family: Family, src_mac: bytes, dst_mac: bytes, src: bytes, dst: bytes, type: int, code: int, rest: int, body: bytes, *,
-    ttl: int = 64, tos: int = 0, checksum: int | str | None = None, raw: RawWrites = (),
+    ttl: int = 64, tos: int = 0, checksum: int | str | None = None, raw: RawWrites = (), ip_version: int | None = None,
+    header_length: int | None = None, protocol: int | None = None, ip_extra: bytes = b"",
 ) -> bytes:  # fmt: skip
     """A frame with one message. ``rest`` is the header's second word: an MTU, a pointer, or an identifier and a number.
 
-    ``checksum`` and ``raw`` are those of the case language's ``with:``.
+    ``checksum`` and ``raw`` are those of the case language's ``with:``, and the rest what a :class:`~conformance.wire.spec.Spec` says.
     """
-    check_limits({"ttl": ttl, "tos": tos, "checksum": checksum})
+    check_limits({"ttl": ttl, "tos": tos, "checksum": checksum, "ip_version": ip_version, "header_length": header_length,
+                  "protocol": protocol})  # fmt: skip
     message = bytearray(struct.pack(">BBHI", type, code, 0, rest) + body)
-    protocol = _PROTOCOLS[family]
-    pseudo = pseudo_sum(src, dst, protocol, len(message)) if family is Family.IPV6 else 0
+    pseudo = pseudo_sum(src, dst, _PROTOCOLS[family], len(message)) if family is Family.IPV6 else 0
     struct.pack_into(">H", message, 2, mangled(finish(ones_sum(message) + pseudo), checksum))
-    header = _ipv4_header if family is Family.IPV4 else _ipv6_header
-    frame = bytearray(dst_mac + src_mac + header(src, dst, protocol, ttl, tos, len(message)) + message)
-    for offset, data in resolve_raw(raw, ETHERNET + _HEADERS[family], len(frame)):
+    follows = _PROTOCOLS[family] if protocol is None else protocol
+    if family is Family.IPV4:
+        words = 5 + len(ip_extra) // 4 if header_length is None else header_length
+        version = 4 if ip_version is None else ip_version
+        header = _ipv4_header(version << 4 | words, src, dst, follows, ttl, tos, len(message), ip_extra)
+    else:
+        header = _ipv6_header(6 if ip_version is None else ip_version, src, dst, follows, ttl, tos, len(message), ip_extra)
+    frame = bytearray(dst_mac + src_mac + header + message)
+    for offset, data in resolve_raw(raw, ETHERNET + _HEADERS[family] + len(ip_extra), len(frame)):
         frame[offset : offset + len(data)] = data
     return bytes(frame)
 
 
-def _ipv4_header(src: bytes, dst: bytes, protocol: int, ttl: int, tos: int, size: int) -> bytes:
-    """Ethertype and IPv4 header for ``size`` octets."""
-    header = bytearray(struct.pack(">BBHIBBH4s4s", 0x45, tos, _HEADERS[Family.IPV4] + size, 0x4000, ttl, protocol, 0, src, dst))
+def _ipv4_header(first: int, src: bytes, dst: bytes, protocol: int, ttl: int, tos: int, size: int, options: bytes) -> bytes:
+    """Ethertype and IPv4 header for ``size`` octets; ``first`` is the first one of the header."""
+    length = _HEADERS[Family.IPV4] + len(options) + size
+    header = bytearray(struct.pack(">BBHIBBH4s4s", first, tos, length, 0x4000, ttl, protocol, 0, src, dst) + options)
     struct.pack_into(">H", header, 10, finish(ones_sum(header)))
     return b"\x08\x00" + bytes(header)
 
 
-def _ipv6_header(src: bytes, dst: bytes, protocol: int, ttl: int, tos: int, size: int) -> bytes:
-    """Ethertype and IPv6 header for ``size`` octets."""
-    return b"\x86\xdd" + struct.pack(">IHBB16s16s", 6 << 28 | tos << 20, size, protocol, ttl, src, dst)
+def _ipv6_header(version: int, src: bytes, dst: bytes, protocol: int, ttl: int, tos: int, size: int, extensions: bytes) -> bytes:
+    """Ethertype, IPv6 header and extension headers for ``size`` octets."""
+    header = struct.pack(">IHBB16s16s", version << 28 | tos << 20, size + len(extensions), protocol, ttl, src, dst)
+    return b"\x86\xdd" + header + extensions
 
 
 def quoted(frame: bytes, octets: int | None = None) -> bytes:

@@ -209,7 +209,7 @@ def _icmp(
     body = data[8:]
     return Icmp(
         family, src, dst, header.type, header.code, int.from_bytes(data[4:8], "big") & mtu, body,
-        quote_of(body) if quotes(family, header.type) else None, checksum_ok, ttl, tos,
+        quote_of(body) if quotes(family, header.type) else None, checksum_ok, ttl, tos, int.from_bytes(data[4:8], "big"),
     )  # fmt: skip
 
 

@@ -101,6 +101,8 @@ class Icmp:
     checksum_ok: bool = True
     ttl: int = 0
     tos: int = 0
+    rest: int = 0
+    """The second word of the header: an MTU, a pointer, an identifier and a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ RawWrites = tuple[tuple[str, bytes], ...]
 _LIMITS = {
     "flags": 0xFF, "window": 0xFFFF, "urgent": 0xFFFF, "ttl": 0xFF, "tos": 0xFF, "ip_id": 0xFFFF, "checksum": 0xFFFF,
     "ip_checksum": 0xFFFF, "reserved": 0xF, "data_offset": 0xF, "ip_length": 0xFFFF,
+    "ip_version": 0xF, "header_length": 0xF, "protocol": 0xFF,
 }  # fmt: skip
-_IPV4_ONLY = ("ip_id", "ip_checksum")
+_IPV4_ONLY = ("ip_id", "ip_checksum", "header_length")
 _RAW_OFFSET = re.compile(r"(?:(ip|tcp)\+)?([0-9]+)")
 
 
@@ -56,6 +57,13 @@ class Spec:
     """In words. Says so in the header without moving anything."""
     ip_length: int | None = None
     """IPv4's total length, IPv6's payload length."""
+    ip_version: int | None = None
+    header_length: int | None = None
+    """IPv4's, in words. Says so in the header without moving anything."""
+    protocol: int = 6
+    """What the IP header says that follows it."""
+    ip_extra: bytes = b""
+    """IPv4's options, IPv6's extension headers; zeros for what :meth:`~conformance.wire.template.Template.bind` fills in."""
     raw: RawWrites = ()
 
     def __post_init__(self) -> None:

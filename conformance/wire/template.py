@@ -70,15 +70,20 @@ class Template:
     """The frame up to the end of the TCP options."""
     patches: tuple[_Patch, ...]
 
-    def bind(self, src_mac: bytes, dst_mac: bytes, src: bytes, dst: bytes, sport: int, dport: int) -> Bound:
-        """The packet between these addresses and ports."""
+    def bind(
+        self, src_mac: bytes, dst_mac: bytes, src: bytes, dst: bytes, sport: int, dport: int, ip_extra: bytes = b""
+    ) -> Bound:  # fmt: skip
+        """The packet between these addresses and ports; ``ip_extra`` is the spec's with the addresses in it."""
         layout = _LAYOUTS[self.spec.family]
         if len(src) != len(dst) or layout.src + len(src) != layout.dst:
             raise ValueError(f"{src.hex()} and {dst.hex()} are not addresses of {self.spec.family}")
         head = bytearray(self.head)
         for at, address in ((0, dst_mac), (6, src_mac), (layout.src, src), (layout.dst, dst)):
             head[at : at + len(address)] = address
-        struct.pack_into(">HH", head, layout.transport, sport, dport)
+        transport = layout.transport + len(self.spec.ip_extra)
+        if ip_extra:
+            head[layout.transport : transport] = ip_extra
+        struct.pack_into(">HH", head, transport, sport, dport)
         return _bound(self, bytes(head), self.spec.payload)
 
 
@@ -145,7 +150,7 @@ class Bound:
 def _bound(template: Template, head: bytes, payload: bytes) -> Bound:
     """``head`` with the lengths and the IP checksum that ``payload`` asks for, and all that is known of the TCP checksum."""
     spec, layout = template.spec, _LAYOUTS[template.spec.family]
-    tcp, size = layout.transport, len(head) + len(payload)
+    tcp, size = layout.transport + len(spec.ip_extra), len(head) + len(payload)
     length = size - layout.counted if spec.ip_length is None else spec.ip_length
     if length > 0xFFFF:
         raise ValueError(f"an IP packet cannot hold {len(payload)} octets of data")
@@ -212,7 +217,7 @@ class Ahead(NamedTuple):
 def build(spec: Spec) -> Template:
     """The template of ``spec``; a ValueError says what cannot be built."""
     options, slots = option_slots(spec.options)
-    transport = _LAYOUTS[spec.family].transport
+    transport = _LAYOUTS[spec.family].transport + len(spec.ip_extra)
     start = transport + _TCP_HEADER
     resolve_raw(spec.raw, transport, start + len(options) + len(spec.payload))
     patches = tuple(_Patch(_WIDTHS[slot.width][0], start + slot.offset, _WIDTHS[slot.width][1]) for slot in slots)
@@ -231,14 +236,15 @@ def _headers(spec: Spec, options: bytes) -> bytes:
         reserved=spec.reserved >> 1, flags=(spec.reserved & 1) << 8 | spec.flags,  # scapy still counts RFC 3540's NS among the flags
     )  # fmt: skip
     ether = Ether(src=bytes(6), dst=bytes(6), type=_ETHERTYPES[spec.family])
-    return bytes(ether / _IP_HEADERS[spec.family](spec) / tcp / Raw(options))
+    return bytes(ether / _IP_HEADERS[spec.family](spec) / Raw(spec.ip_extra) / tcp / Raw(options))
 
 
 def _ipv4_header(spec: Spec) -> Any:
     from scapy.layers.inet import IP
 
     return IP(
-        src="0.0.0.0", dst="0.0.0.0", len=0, chksum=0, ihl=5, proto=_TCP_PROTOCOL,
+        src="0.0.0.0", dst="0.0.0.0", len=0, chksum=0, proto=spec.protocol, version=4 if spec.ip_version is None else spec.ip_version,
+        ihl=5 + len(spec.ip_extra) // 4 if spec.header_length is None else spec.header_length,
         tos=spec.tos, id=spec.ip_id or 0, flags="DF" if spec.df else 0, ttl=spec.ttl,
     )  # fmt: skip
 
@@ -246,7 +252,8 @@ def _ipv4_header(spec: Spec) -> Any:
 def _ipv6_header(spec: Spec) -> Any:
     from scapy.layers.inet6 import IPv6
 
-    return IPv6(src="::", dst="::", plen=0, nh=_TCP_PROTOCOL, tc=spec.tos, hlim=spec.ttl)
+    version = 6 if spec.ip_version is None else spec.ip_version
+    return IPv6(version=version, src="::", dst="::", plen=0, nh=spec.protocol, tc=spec.tos, hlim=spec.ttl)
 
 
 _ETHERTYPES = {Family.IPV4: 0x0800, Family.IPV6: 0x86DD}

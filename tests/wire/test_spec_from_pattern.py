@@ -82,7 +82,7 @@ def test_fields() -> None:
 
 
 def test_fields_of_an_icmp_message() -> None:
-    fields = icmp_fields({"ttl": 9, "ecn": 1, "checksum": "bad", "raw": {"ip+8": b"\x07"}, "src": "peer2"})
+    fields = icmp_fields(Family.IPV4, {"ttl": 9, "ecn": 1, "checksum": "bad", "raw": {"ip+8": b"\x07"}, "src": "peer2"}, {})
     assert fields == {"ttl": 9, "tos": 1, "checksum": "bad", "raw": (("ip+8", b"\x07"),)}
     frame = build_icmp(Family.IPV4, SRC_MAC, DST_MAC, *ADDRESSES[Family.IPV4], 3, 1, 0, b"", **fields)
     message = read_frame(frame)

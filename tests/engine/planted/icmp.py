@@ -22,6 +22,15 @@ def _mangled(name: str, field: str, family: str, expected: str) -> Planted:
     return plain(f"icmp-{name}-{family}", field, steps, families=(family,))
 
 
+def _echoes(name: str, field: str, family: str, expected: str) -> Planted:
+    """A ping of three octets, and the answer."""
+    steps = f"""
+        - {{inject_icmp: echo-request, with: {{rest: 0x00070001, data: 0a0b0c}}}}
+        - {{expect_icmp: echo-reply, with: {{{expected}}}}}
+    """
+    return plain(f"icmp-{name}-{family}", field, steps, families=(family,))
+
+
 def _quoting(family: str) -> Planted:
     steps = f"""
         - {{inject: S 0:0(0), on: other, with: {_BAD_OPTION[family]}}}
@@ -42,6 +51,10 @@ PLANTED = tuple(
         _mangled("tos", "tos", family, "protocol-unreachable, with: {tos: «0..255⇒1..2»}"),
         _mangled("src", "src", family, "protocol-unreachable, with: {src: «sut⇒foreign»}"),
         _mangled("dst", "dst", family, "protocol-unreachable, with: {dst: «peer⇒peer2»}"),
+        _mangled("quotes", "quotes", family, "protocol-unreachable, with: {quotes: «40..60⇒61..99»}"),
+        _echoes("rest", "rest", family, "rest: «0x00070001⇒0x00070002»"),
+        _echoes("data", "data", family, "data: «0a0b0c⇒0a0b0d»"),
+        _echoes("data-shorter", "data", family, "data: «same⇒0a0b»"),
         _quoting(family),
     )
 )
