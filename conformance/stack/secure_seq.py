@@ -20,6 +20,7 @@ def secure_tcp_seq(net: Net, saddr: bytes, daddr: bytes, sport: int, dport: int)
     return (digest + net.now // (64 if net.sysctl.linux else 4000)) & MASK
 
 
-def secure_tcp_ts_off(net: Net, saddr: bytes, daddr: bytes) -> int:
-    """RFC 7323, section 5.4: timestamps begin elsewhere for each pair of hosts."""
-    return int.from_bytes(blake2s(saddr + daddr, key=net.secret, digest_size=4, person=b"ts").digest(), "big")
+def secure_tcp_ts_off(net: Net, saddr: bytes, daddr: bytes, sport: int, dport: int) -> int:
+    """RFC 7323, section 7.1: timestamps begin elsewhere for each connection, but not for a later one of the same four numbers."""
+    message = saddr + daddr + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+    return int.from_bytes(blake2s(message, key=net.secret, digest_size=4, person=b"ts").digest(), "big")

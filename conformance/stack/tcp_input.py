@@ -9,7 +9,7 @@ from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
 from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_init_metrics, tcp_rtt_sample, tcp_send_challenge_ack
 from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_queue_rcv, tcp_urg
 from conformance.stack.tcp_minisocks import tcp_time_wait
-from conformance.stack.tcp_options import tcp_parse_options
+from conformance.stack.tcp_options import tcp_parse_options, ts_older
 from conformance.stack.tcp_output import tcp_default_mss, tcp_send_ack, tcp_sync_mss, tcp_transmit_skb
 from conformance.stack.tcp_send import tcp_check_space
 from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
@@ -58,7 +58,7 @@ def tcp_paws_reject(sk: TcpSock, options: OptionsReceived) -> bool:
     if sk.ts_recent is None or options.tsval is None or sk.net.now - sk.ts_recent_stamp > _PAWS_24DAYS:
         return False
     slack = 1 if sk.net.sysctl.linux else 0  # TCP_PAWS_WINDOW
-    return before(options.tsval, (sk.ts_recent - slack) & MASK)
+    return ts_older(options.tsval, sk.ts_recent, slack)
 
 
 def tcp_validate_incoming(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
@@ -145,7 +145,7 @@ def tcp_replace_ts_recent(sk: TcpSock, skb: Segment, options: OptionsReceived) -
     if options.tsval is None or not sk.tstamp_ok or after(skb.seq, sk.rcv_wup):
         return
     old = sk.net.now - sk.ts_recent_stamp > _PAWS_24DAYS
-    if sk.ts_recent is None or old or not before(options.tsval, sk.ts_recent):
+    if sk.ts_recent is None or old or not ts_older(options.tsval, sk.ts_recent):
         sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
 
 
@@ -207,7 +207,7 @@ def _predicted(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
         return False
     if not sk.tstamp_ok:
         return True
-    if options.tsval is None or sk.ts_recent is None or before(options.tsval, sk.ts_recent):
+    if options.tsval is None or sk.ts_recent is None or ts_older(options.tsval, sk.ts_recent):
         return False
     tcp_replace_ts_recent(sk, skb, options)
     return True

@@ -70,7 +70,7 @@ def tcp_v4_connect(sk: Sock, address: Address) -> None:
         raise
     if not sk.write_seq:
         sk.write_seq = secure_tcp_seq(net, sk.saddr, sk.daddr, sk.num, sk.dport)
-    sk.ts_offset = secure_tcp_ts_off(net, sk.saddr, sk.daddr)
+    sk.ts_offset = secure_tcp_ts_off(net, sk.saddr, sk.daddr, sk.num, sk.dport)
     if not tcp_fastopen.tcp_fastopen_defer_connect(sk):
         tcp_write_queue.tcp_connect(sk)
 
@@ -153,11 +153,13 @@ def tcp_v4_send_reset(net: Net, skb: Segment) -> None:
     if skb.flags & RST:
         return
     ends = (skb.dst, skb.dport, skb.src, skb.sport)
+    stamp = tcp_parse_options(skb).tsval if net.sysctl.timestamps and not net.sysctl.linux else None
+    options = b"" if stamp is None else tcp_options_bytes(stamps=(0, stamp))  # RFC 7323, section 5.2
     if skb.flags & ACK:
-        tcp_send_segment(net, ends, skb.ack, 0, RST, 0)
+        tcp_send_segment(net, ends, skb.ack, 0, RST, 0, options)
     else:
         length = len(skb.payload) + (skb.flags & FIN) + (skb.flags >> 1 & 1)
-        tcp_send_segment(net, ends, 0, skb.seq + length, RST | ACK, 0)
+        tcp_send_segment(net, ends, 0, skb.seq + length, RST | ACK, 0, options)
     net.count("OutRsts")
 
 
@@ -188,7 +190,7 @@ def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: i
         return
     asks_ecn = skb.flags & (ECE | CWR) == ECE | CWR
     req.ecn_ok = asks_ecn and sysctl.ecn != "off"
-    req.ts_offset = secure_tcp_ts_off(net, req.saddr, req.daddr)
+    req.ts_offset = secure_tcp_ts_off(net, req.saddr, req.daddr, req.num, req.dport)
     if cookie:
         _send_cookie(req, skb, options)
         return
@@ -250,7 +252,7 @@ def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
     if mss is None:
         return None
     options = tcp_parse_options(skb)
-    offset = secure_tcp_ts_off(net, skb.dst, skb.src)
+    offset = secure_tcp_ts_off(net, skb.dst, skb.src, skb.dport, skb.sport)
     agreed = syncookies.cookie_options(options.tsecr) if options.tsval is not None else OptionsReceived()
     agreed.mss, agreed.tsval = mss, options.tsval
     try:

@@ -9,7 +9,7 @@ from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
 from conformance.stack.inet_hashtables import inet_put_port
 from conformance.stack.sock import Sock
 from conformance.stack.sysctl import MS, SECOND
-from conformance.stack.tcp_options import tcp_parse_options
+from conformance.stack.tcp_options import tcp_parse_options, ts_older
 from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment
 from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_adopt_state, tcp_set_state
@@ -156,7 +156,7 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
         req.tstamp_ok
         and options.tsval is not None
         and req.ts_recent is not None
-        and before(options.tsval, req.ts_recent)
+        and ts_older(options.tsval, req.ts_recent)
         and not flags & RST
     )
     if skb.seq == req.irs and flags & (SYN | RST | ACK) == SYN and not paws:

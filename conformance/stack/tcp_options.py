@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import struct
 
-from conformance.stack.tcp_sock import OptionsReceived
+from conformance.stack.tcp_sock import MASK, OptionsReceived
 from conformance.wire.segment import SYN, Segment
 
-__all__ = ["MAX_WSCALE", "tcp_parse_options"]
+__all__ = ["MAX_WSCALE", "tcp_parse_options", "ts_older"]
 
 MAX_WSCALE = 14
 """RFC 7323, section 2.3: more is taken for 14."""
 _EOL, _NOP, _MSS, _WSCALE, _SACK_OK, _SACK, _TIMESTAMP, _FAST_OPEN = 0, 1, 2, 3, 4, 5, 8, 34
 _STAMPS_ALONE = b"\x01\x01\x08\x0a"
 _TWO_NUMBERS = struct.Struct("!II")
+
+
+def ts_older(value: int, recent: int, slack: int = 0) -> bool:
+    """Is timestamp ``value`` older than ``recent``, by more than ``slack``? Half of the circle is not older (RFC 7323, section 5.2)."""
+    return slack < (recent - value) & MASK < 1 << 31
 
 
 def tcp_parse_options(skb: Segment) -> OptionsReceived:
