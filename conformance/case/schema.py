@@ -53,9 +53,10 @@ def _schema(model: type[BaseModel], *, parameters: bool = False) -> dict[str, An
 
 
 def _takes_text(field: dict[str, Any]) -> bool:
-    """Are there texts that fit already, or none that should?"""
+    """Are there texts that fit already, or none that should? A name (``on: c$i``) or a choice leaves no room for a parameter."""
     kinds = [field, *field.get("anyOf", ())]
-    return any(kind.get("type") in ("string", "array", "object") or "$ref" in kind for kind in kinds)
+    narrow = "examples" not in field and any("pattern" in kind or "enum" in kind for kind in kinds)
+    return not narrow and any(kind.get("type") in ("string", "array", "object") or "$ref" in kind for kind in kinds)
 
 
 def _or_parameter(field: dict[str, Any]) -> dict[str, Any]:

@@ -153,11 +153,12 @@ def sys_bind(net: Net, fd: int, address: Address) -> Call:
 
 
 def sys_listen(net: Net, fd: int, backlog: int) -> Call:
-    """Take connections. A backlog above somaxconn, and a negative one, is somaxconn."""
+    """Take connections. A backlog above somaxconn is somaxconn, a negative one 0 (POSIX); for Linux that is a large number."""
     yield from ()
     sock = sockfd_lookup_light(net, fd)
-    if not 0 <= backlog <= net.sysctl.somaxconn:
-        backlog = net.sysctl.somaxconn
+    if backlog < 0:
+        backlog = net.sysctl.somaxconn if net.sysctl.linux else 0
+    backlog = min(backlog, net.sysctl.somaxconn)
     sock.ops.listen(sock, backlog)
     return 0
 

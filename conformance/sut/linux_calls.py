@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import select
 import socket
@@ -14,6 +15,8 @@ from conformance.wire.segment import Family
 
 __all__ = ["SocketCalls"]
 
+_libc = ctypes.CDLL(None, use_errno=True)
+"""For what Python's sockets do not let through."""
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _LEVELS = {"SO_": socket.SOL_SOCKET, "TCP_": socket.IPPROTO_TCP, "IP_": socket.IPPROTO_IP, "IPV6_": socket.IPPROTO_IPV6}
 _MISSING_IN_PYTHON = {
@@ -96,7 +99,10 @@ class SocketCalls:
         return Outcome(0)
 
     def _listen(self, sock: socket.socket, backlog: int) -> Outcome:
-        sock.listen(backlog)
+        if backlog < 0:  # socket.listen() makes 0 of it
+            _raise_errno(_libc.listen(sock.fileno(), backlog))
+        else:
+            sock.listen(backlog)
         return Outcome(0)
 
     def _connect(self, sock: socket.socket, host: Host) -> Outcome:
@@ -157,6 +163,11 @@ class SocketCalls:
         poller.register(sock, _POLL_ALL)
         happened = sum(mask for _, mask in poller.poll(0))
         return Outcome("|".join(name for name, mask in _POLL_EVENTS.items() if happened & mask) or 0)
+
+
+def _raise_errno(result: int) -> None:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "")
 
 
 def _level(name: str) -> int:
