@@ -12,6 +12,7 @@ from conformance.stack.arp import arp_rcv
 from conformance.stack.frags import FragmentQueues
 from conformance.stack.icmp import icmp_rcv, icmp_send
 from conformance.stack.ip6_input import ipv6_rcv
+from conformance.stack.ip_options import LOOSE_ROUTE, STRICT_ROUTE
 from conformance.stack.ip_output import ip_local_out, ip_queue_xmit
 from conformance.stack.protocol import inet_protos
 from conformance.wire.checksum import finish, ones_sum, verify
@@ -30,7 +31,6 @@ _ICMP, _TCP, _UDP = 1, 6, 17
 _MF, _OFFSET = 0x2000, 0x1FFF
 _MAX_PACKET = 65535
 _CE = 3
-_LOOSE_ROUTE, _STRICT_ROUTE = 131, 137
 
 
 def netif_receive_skb(net: Net, device: Device, frame: bytes) -> None:
@@ -103,7 +103,7 @@ def _ip_rcv_options(net: Net, packet: bytes) -> bool:
             net.count("IpInHdrErrors")
             icmp_send(net, packet, 12, 0, at << 24)
             return False
-        if kind in (_LOOSE_ROUTE, _STRICT_ROUTE) and (length < 3 or packet[at + 2] <= length):
+        if kind in (LOOSE_ROUTE, STRICT_ROUTE) and (not net.sysctl.source_route or length < 3 or packet[at + 2] <= length):
             net.count("IpInAddrErrors")
             return False
         at += length

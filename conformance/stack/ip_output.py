@@ -6,7 +6,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from conformance.stack.errors import SocketError
+from conformance.stack.ip_options import IpOptions, ip_options_build
 from conformance.stack.route import Dst, dst_mtu, ip_route_output
+from conformance.wire.checksum import finish, ones_sum
 
 if TYPE_CHECKING:
     from conformance.stack.net import Device, Net
@@ -27,7 +29,7 @@ _BACKLOG = 1000
 
 def ip_queue_xmit(
     net: Net, transport: bytes, saddr: bytes, daddr: bytes, protocol: int, *,
-    tos: int = 0, ttl: int | None = None, df: bool = True, quiet: bool = True,
+    tos: int = 0, ttl: int | None = None, df: bool = True, quiet: bool = True, options: IpOptions | None = None,
 ) -> None:  # fmt: skip
     """Send ``transport`` in an IP packet, which is fragmented if that must be and ``df`` is off (ip_queue_xmit(), ip6_xmit()).
 
@@ -35,6 +37,9 @@ def ip_queue_xmit(
     sender hears of a packet that is too long for the path as if a router on it had said so.
     """
     fib = net.fib
+    if options is not None and len(daddr) == 4:
+        _xmit_with_options(net, transport, saddr, daddr, protocol, tos, ttl, df, options)
+        return
     dst = fib.cache.get((daddr, saddr))
     if dst is None:
         try:
@@ -71,6 +76,27 @@ def ip_queue_xmit(
         dst.device.transmit(neighbour.header + header + transport)
     else:
         neighbour.output(header + transport)
+
+
+def _xmit_with_options(
+    net: Net, transport: bytes, saddr: bytes, daddr: bytes, protocol: int, tos: int, ttl: int | None, df: bool, options: IpOptions
+) -> None:
+    """The same with a longer header; along a source route the packet is first for its first hop. What is too long is lost."""
+    try:
+        dst = ip_route_output(net, options.faddr or daddr, saddr)
+    except SocketError:
+        net.count("IpOutNoRoutes")
+        return
+    octets = ip_options_build(options, daddr)
+    size = 20 + len(octets) + len(transport)
+    if size > dst_mtu(net, dst.daddr):
+        net.count("IpFragFails")
+        return
+    net.fib.ip_id = ip_id = net.fib.ip_id + 1 & 0xFFFF
+    first = 0x4000 + (20 + len(octets) << 6) | tos
+    word = (net.sysctl.ttl if ttl is None else ttl) << 8 | protocol
+    header = _IPV4(first, size, ip_id, _DF if df else 0, word, 0, dst.saddr, dst.daddr) + octets
+    dst.neighbour.output(header[:10] + finish(ones_sum(header)).to_bytes(2, "big") + header[12:] + transport)
 
 
 def ip_local_out(net: Net, packet: bytes) -> None:

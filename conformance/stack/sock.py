@@ -14,6 +14,7 @@ from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import AF_INET, AF_INET6, AF_UNSPEC
 
 if TYPE_CHECKING:
+    from conformance.stack.ip_options import IpOptions
     from conformance.stack.net import Net
     from conformance.stack.route import Dst
 
@@ -151,6 +152,8 @@ class Sock:
         self.tos: int = 0
         self.v6only: bool = False
         self.recverr: bool = False
+        self.inet_opt: IpOptions | None = None
+        """IP_OPTIONS, or the return route of the peer's source route."""
         self.pmtudisc: int | None = None
         """IP_MTU_DISCOVER, as the caller set it."""
         self.options: dict[str, int] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.stack.errors import SocketError
+from conformance.stack.ip_options import ip_options_get
 from conformance.stack.route import dst_mtu
 from conformance.stack.sock import Sock, Socket
 from conformance.stack.sysctl import SECOND
@@ -179,6 +180,14 @@ def sk_getsockopt(sk: Sock, name: str) -> int | bytes:
 # SOL_IP and SOL_IPV6 --------------------------------------------------------------------------------------------------
 
 
+def _set_options(sk: Sock, value: bytes) -> None:
+    """IP_OPTIONS: what leaves less room for data from now on."""
+    sk.inet_opt = ip_options_get(value)
+    sync_mss = getattr(sk.sk_prot, "sync_mss", None)
+    if sync_mss is not None and len(sk.daddr) == 4:
+        sync_mss(sk, dst_mtu(sk.net, sk.daddr))
+
+
 def _set_tos(sk: Sock, value: int) -> None:
     if sk.sk_type == SOCK_STREAM:  # the ECN bits are TCP's
         value = value & ~_ECN | sk.tos & _ECN
@@ -247,6 +256,7 @@ _SET_IP: dict[str, _Set] = {
 }
 _GET_IP: dict[str, _Get] = {
     "IP_TOS": lambda sk: sk.tos,
+    "IP_OPTIONS": lambda sk: sk.inet_opt.given if sk.inet_opt is not None else b"",
     "IP_TTL": _get_ttl,
     "IP_MTU_DISCOVER": _get_mtu_discover,
     "IP_RECVERR": lambda sk: int(sk.recverr),
@@ -301,6 +311,9 @@ def sock_common_getsockopt(sk: Sock, name: str) -> int | bytes:
 
 def ip_setsockopt(sk: Sock, name: str, value: int | bytes) -> None:
     """IP_*, on IPv6 sockets too, where they mean the packets to mapped addresses."""
+    if name == "IP_OPTIONS":
+        _set_options(sk, value if isinstance(value, bytes) else b"")
+        return
     setter = _SET_IP.get(name)
     if setter is None:
         raise SocketError("ENOPROTOOPT")

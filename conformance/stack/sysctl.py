@@ -66,6 +66,8 @@ class Sysctl:
     rack: bool = False
     autocork: bool = False
     icmp_ratelimit: bool = False
+    source_route: bool = True
+    """Packets that came along a source route are taken."""
 
     @property
     def linux(self) -> bool:
@@ -89,5 +91,5 @@ class Sysctl:
         return replace(_LINUX if own.get("profile") == "linux" else cls(), **own)
 
 
-_LINUX = Sysctl(profile="linux", syn_retries=6, syn_linear_timeouts=4, rto_min=200 * MS)
+_LINUX = Sysctl(profile="linux", syn_retries=6, syn_linear_timeouts=4, rto_min=200 * MS, source_route=False)
 """Documentation/networking/ip-sysctl.rst."""

@@ -22,6 +22,7 @@ from conformance.stack.tcp_minisocks import (
     tcp_check_req,
     tcp_create_openreq_child,
     tcp_timewait_state_process,
+    tcp_v4_save_options,
 )  # fmt: skip
 from conformance.stack.tcp_options import tcp_parse_options
 from conformance.stack.tcp_output import tcp_options_bytes, tcp_send_segment, tcp_sync_mss
@@ -101,6 +102,8 @@ def tcp_v4_rcv(net: Net, skb: Segment, host: bool) -> None:
         return
     entry = net.hashinfo.established(skb.src, skb.sport, skb.dst, skb.dport)
     if isinstance(entry, TcpSock):
+        if skb.ip_options and not net.sysctl.linux:
+            tcp_v4_update_route(entry, skb)
         tcp_v4_do_rcv(entry, skb)
     elif isinstance(entry, RequestSock):
         child = tcp_check_req(entry, skb)
@@ -125,15 +128,27 @@ def tcp_v4_rcv(net: Net, skb: Segment, host: bool) -> None:
             tcp_v4_send_reset(net, skb)  # RFC 9293, 3.10.7.1: in CLOSED
 
 
+def tcp_v4_update_route(sk: TcpSock, skb: Segment) -> None:
+    """After a passive open another source route in a later segment counts (RFC 9293, SHLD-24), unless the application gave one (MUST-52).
+
+    Linux keeps the one of the SYN.
+    """
+    inet_opt = tcp_v4_save_options(skb)
+    if inet_opt is not None and sk.passive and (sk.inet_opt is None or not sk.inet_opt.given):
+        sk.inet_opt = inet_opt
+        tcp_sync_mss(sk, sk.pmtu)
+
+
 def tcp_v4_do_rcv(sk: TcpSock, skb: Segment) -> None:
     """To the function for the socket's state."""
     if sk.sk_state is TcpState.ESTABLISHED:
         tcp_input.tcp_rcv_established(sk, skb)
         return
     if sk.sk_state is TcpState.LISTEN and skb.flags & (SYN | RST | ACK) == ACK:
-        child = tcp_v4_cookie_check(sk, skb)
+        taken, child = tcp_v4_cookie_check(sk, skb)
         if child is not None:
             tcp_child_process(child, skb)
+        if taken:
             return
     if tcp_input.tcp_rcv_state_process(sk, skb):
         tcp_v4_send_reset(sk.net, skb)
@@ -227,7 +242,7 @@ def tcp_v4_send_synack(req: RequestSock) -> None:
     window = min(req.rcv_wnd, MAX_WINDOW)
     tcp_send_segment(
         req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
-        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl,
+        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl, inet_opt=req.inet_opt,
     )  # fmt: skip
 
 
@@ -243,14 +258,17 @@ def tcp_v4_syn_recv_sock(listener: TcpSock, req: RequestSock) -> TcpSock:
     return sk
 
 
-def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
-    """An ACK that no request knows: does it complete a handshake that a cookie stands for?"""
+def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> tuple[bool, TcpSock | None]:
+    """An ACK that no request knows: is it the answer to a cookie? And the connection, if there is room for it in the queue."""
     net = sk.net
-    if net.sysctl.syn_cookies == "off" or net.now - net.overflowed > _COOKIES_AFTER or sk.acceptq_is_full:
-        return None
+    if net.sysctl.syn_cookies == "off" or net.now - net.overflowed > _COOKIES_AFTER:
+        return False, None
     mss = syncookies.cookie_v4_check(net, skb)
     if mss is None:
-        return None
+        return False, None
+    if sk.acceptq_is_full:
+        net.count(("ListenOverflows", "ListenDrops"))
+        return True, None
     options = tcp_parse_options(skb)
     offset = secure_tcp_ts_off(net, skb.dst, skb.src, skb.dport, skb.sport)
     agreed = syncookies.cookie_options(options.tsecr) if options.tsval is not None else OptionsReceived()
@@ -258,12 +276,13 @@ def tcp_v4_cookie_check(sk: TcpSock, skb: Segment) -> TcpSock | None:
     try:
         req = RequestSock(sk, skb, agreed)
     except SocketError:
-        return None
+        return True, None
+    req.ecn_ok = options.tsval is not None and syncookies.cookie_ecn_ok(net, options.tsecr)
     req.irs, req.rcv_nxt, req.iss, req.ts_offset = (skb.seq - 1) & MASK, skb.seq, (skb.ack - 1) & MASK, offset
     tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
     child = tcp_v4_syn_recv_sock(sk, req)
     inet_csk_reqsk_queue_add(sk, child)
-    return child
+    return True, child
 
 
 def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
@@ -400,6 +419,7 @@ class TcpProto(InetProto):
     """``struct proto`` with what SO_KEEPALIVE asks for."""
 
     keepalive = staticmethod(tcp.tcp_set_keepalive)
+    sync_mss = staticmethod(tcp_sync_mss)
 
 
 def _prot(name: str) -> TcpProto:

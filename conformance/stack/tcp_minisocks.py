@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.stack import route
 from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
 from conformance.stack.inet_hashtables import inet_put_port
+from conformance.stack.ip_options import IpOptions, ip_options_echo
 from conformance.stack.sock import Sock
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_options import tcp_parse_options, ts_older
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RequestSock", "TimeWaitSock", "inet_twsk_deschedule_put", "reqsk_drop", "tcp_check_req", "tcp_create_openreq_child", "tcp_time_wait",
-    "tcp_timewait_state_process", "tcp_twsk_forget", "tcp_twsk_unique",
+    "tcp_timewait_state_process", "tcp_twsk_forget", "tcp_twsk_unique", "tcp_v4_save_options",
 ]  # fmt: skip
 
 _2MSL, _2MSL_LINUX = 240 * SECOND, 60 * SECOND
@@ -32,6 +33,11 @@ _INHERITED = (
     "keepidle", "keepintvl", "keepcnt", "notsent_lowat", "congestion", "window_clamp", "quickack",
 )  # fmt: skip
 """What an accepted socket has from its listener (sk_clone_lock)."""
+
+
+def tcp_v4_save_options(skb: Segment) -> IpOptions | None:
+    """The way back for a segment that came along a source route (RFC 9293, 3.9.2.1; MUST-53)."""
+    return ip_options_echo(skb.ip_options, skb.src) if skb.ip_options else None
 
 
 class RequestSock:
@@ -63,6 +69,7 @@ class RequestSock:
         self.last_oow_ack = -(10**18)
         self.acked = False
         """The handshake's last ACK came, but there was no room for the connection, or it waits for data (TCP_DEFER_ACCEPT)."""
+        self.inet_opt = tcp_v4_save_options(skb)
         self.cookie: bytes | None = None
         """To send (TCP Fast Open)."""
         self.reopens: TimeWaitSock | None = None
@@ -230,7 +237,9 @@ def _reqsk_send_ack(req: RequestSock) -> None:
     if req.tstamp_ok:
         options = tcp_options_bytes(stamps=(req.time_stamp(), req.ts_recent or 0))
     window = req.rcv_wnd >> req.rcv_wscale
-    tcp_send_segment(req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss + 1, req.rcv_nxt, ACK, window, options)
+    tcp_send_segment(
+        req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss + 1, req.rcv_nxt, ACK, window, options, inet_opt=req.inet_opt
+    )
 
 
 def _oow_rate_limited(entry: RequestSock | TimeWaitSock, skb: Segment) -> bool:
@@ -273,6 +282,7 @@ def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
     sk.advmss = req.advmss
     sk.mss_clamp = min(req.peer_mss, listener.user_mss) if listener.user_mss else req.peer_mss
     sk.total_retrans = req.retrans
+    sk.inet_opt, sk.passive = req.inet_opt, True
     return sk
 
 

@@ -13,6 +13,7 @@ from conformance.stack.tcp_states import TcpState
 from conformance.wire.segment import ACK, CWR, ECE, RST, SYN, URG
 
 if TYPE_CHECKING:
+    from conformance.stack.ip_options import IpOptions
     from conformance.stack.net import Net
 
 __all__ = [
@@ -41,7 +42,8 @@ def tcp_time_stamp(sk: TcpSock) -> int:
 
 def tcp_mtu_to_mss(sk: TcpSock, mtu: int) -> int:
     """What a packet of ``mtu`` octets leaves for TCP's data, options not counted."""
-    return max(mtu - _IP_HEADER[len(sk.daddr) or 4] - 20, 48 if sk.net.sysctl.linux else 8)
+    options = len(sk.inet_opt.data) if sk.inet_opt is not None and len(sk.daddr) == 4 else 0  # RFC 9293, 3.7.1: MUST-16
+    return max(mtu - _IP_HEADER[len(sk.daddr) or 4] - options - 20, 48 if sk.net.sysctl.linux else 8)
 
 
 def tcp_sync_mss(sk: TcpSock, mtu: int) -> int:
@@ -214,13 +216,14 @@ def tcp_send_segment(
     *,
     tos: int = 0,
     ttl: int | None = None,
+    inet_opt: IpOptions | None = None,
 ) -> None:
     """A segment without data that no connection sends: a RST, an ACK in TIME-WAIT, a SYN,ACK. ``ends``: own address, port, the peer's."""
     saddr, sport, daddr, dport = ends
     pseudo = int.from_bytes(saddr + daddr, "big") % _ONES
     segment = tcp_build(sport, dport, seq & MASK, ack & MASK, flags, window, 0, options, b"", pseudo)
     try:
-        ip_output.ip_queue_xmit(net, segment, saddr, daddr, _TCP, tos=tos, ttl=ttl)
+        ip_output.ip_queue_xmit(net, segment, saddr, daddr, _TCP, tos=tos, ttl=ttl, options=inet_opt)
     except SocketError:
         net.count("OutNoRoutes")
 
@@ -250,8 +253,6 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
                 flags |= CWR
     if sk.accecn:
         flags, tos = flags | CWR, tos | 2
-    if sk.accecn:
-        flags, tos = flags | CWR, tos | 2
     ack = sk.rcv_nxt if flags & ACK else 0
     segment = tcp_build(sk.num, sk.dport, skb.seq, ack, flags, window, urgent, options, data, pseudo_of(sk))
     if flags & ACK:
@@ -259,7 +260,7 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
     if data:
         sk.lsndtime = net.now
     try:
-        ip_output.ip_queue_xmit(net, segment, sk.saddr, sk.daddr, _TCP, tos=tos, ttl=sk.ttl, df=_may_not_fragment(sk))
+        ip_output.ip_queue_xmit(net, segment, sk.saddr, sk.daddr, _TCP, tos=tos, ttl=sk.ttl, df=_may_not_fragment(sk), options=sk.inet_opt)
     except SocketError:
         net.count("OutNoRoutes")  # it is lost, and the timer will send it again
 

@@ -238,6 +238,8 @@ class TcpSock(ConnectionSock):
         """The MSS that the peer announced, or the default."""
         self.user_mss = 0
         """TCP_MAXSEG, set before the connection."""
+        self.passive = False
+        """It came to a listener."""
         self.advmss = 0
         """The MSS that we announced."""
         self.mss_cache = 0
