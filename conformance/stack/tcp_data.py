@@ -24,9 +24,13 @@ _OFO_BLOCK = 512
 
 def tcp_enter_quickack(sk: TcpSock, most: int = _QUICK_ACKS) -> None:
     """Acknowledge at once for a while: the peer is beginning, or has lost something (tcp_enter_quickack_mode)."""
+    _incr_quickack(sk, most)
+    sk.pingpong = False
+
+
+def _incr_quickack(sk: TcpSock, most: int) -> None:
     quick = tcp_win_from_space(sk) // (2 * max(sk.rcv_mss, 1)) or 2
     sk.quick_acks = max(sk.quick_acks, min(quick, most))
-    sk.pingpong = False
 
 
 def tcp_event_data_recv(sk: TcpSock, length: int) -> None:
@@ -36,8 +40,8 @@ def tcp_event_data_recv(sk: TcpSock, length: int) -> None:
         sk.rcv_mss = min(length, max(sk.advmss, sk.rcv_mss))
     if sk.rcv_ssthresh < (space := tcp_win_from_space(sk)):
         sk.rcv_ssthresh = min(sk.rcv_ssthresh + 2 * sk.advmss, space)
-    if not sk.lrcvtime:
-        tcp_enter_quickack(sk)
+    if not sk.lrcvtime:  # the peer is beginning, and wants its window to grow
+        _incr_quickack(sk, _QUICK_ACKS)
     sk.lrcvtime = sk.net.now
 
 
@@ -46,8 +50,10 @@ def tcp_ack_snd_check(sk: TcpSock) -> None:
     if not sk.ack_pending:
         return
     unacknowledged = (sk.rcv_nxt - sk.rcv_wup) & MASK
-    quick = sk.quickack is True or (sk.quick_acks > 0 and not sk.pingpong and sk.quickack is not False)
-    full = unacknowledged > sk.rcv_mss and (tcp_window_to_offer(sk) >= sk.rcv_wnd or unacknowledged >= 2 * sk.rcv_mss)
+    quick = sk.quickack is True or (sk.quick_acks > 0 and not sk.pingpong)
+    full = unacknowledged > sk.rcv_mss and tcp_window_to_offer(sk) >= sk.rcv_wnd
+    if unacknowledged >= 2 * sk.rcv_mss and not sk.net.sysctl.linux:  # Linux waits for a read if the right edge would not advance
+        full = True
     if quick or full or sk.ofo_queue or sk.dsack is not None:
         tcp_send_ack(sk)
     elif not sk.delack_timer.pending:
@@ -161,7 +167,7 @@ def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
     """Keep what came early, joined to what it touches; the newest block is told first (RFC 2018, section 4)."""
     tcp_enter_quickack(sk)
     sk.ack_pending = True
-    end = (seq + len(data)) & MASK
+    segment, end = seq, (seq + len(data)) & MASK
     keep_before, touching, keep_after = [], [], []
     for block in sk.ofo_queue:
         if before((block[0] + len(block[1])) & MASK, seq):
@@ -179,10 +185,21 @@ def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
     sk.ofo_queue = [*keep_before, (seq, data, fin), *keep_after]
     sk.ofo_size = sum(len(block[1]) for block in sk.ofo_queue)
     if sk.sack_ok:
-        new = (seq, (seq + len(data) + fin) & MASK)
-        sk.sack_blocks = [new, *(b for b in sk.sack_blocks if before(b[1], new[0]) or after(b[0], new[1]))]
-        if sk.net.sysctl.linux:  # which remembers no more than an option can hold (tcp_sack_new_ofo_skb)
-            del sk.sack_blocks[MAX_BLOCKS:]
+        _sack_new(sk, segment if sk.net.sysctl.linux else seq, end if sk.net.sysctl.linux else (seq + len(data) + fin) & MASK)
+
+
+def _sack_new(sk: TcpSock, seq: int, end: int) -> None:
+    """The block to report first. Linux remembers four, and joins a segment to those only (tcp_sack_new_ofo_skb)."""
+    apart = []
+    for block in sk.sack_blocks:
+        if before(block[1], seq) or after(block[0], end):
+            apart.append(block)
+        else:
+            seq = block[0] if before(block[0], seq) else seq
+            end = block[1] if after(block[1], end) else end
+    sk.sack_blocks = [(seq, end), *apart]
+    if sk.net.sysctl.linux:
+        del sk.sack_blocks[MAX_BLOCKS:]
 
 
 def _joined(seq: int, data: bytes, fin: bool, touching: list[tuple[int, bytes, bool]]) -> tuple[int, bytes, bool]:
