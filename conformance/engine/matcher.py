@@ -60,6 +60,9 @@ def compare_segment(step: ExpectStep, packet: Packet, connection: Connection, va
         found += _field(name, wanted, packet, connection, variables)
     if "src" not in step.fields and packet.src != connection.ends.sut:
         found.append(Difference("src", "sut", address_text(packet.src)))
+    if packet.options_data and not wire_options.well_formed(packet.options):
+        written = ",".join(wire_options.text(option, connection.ends.peer_isn) for option in packet.options)
+        found.append(Difference("options", "well-formed", f"<{written}>"))
     if "checksum" not in step.fields and not (packet.checksum_ok and packet.ip_checksum_ok):
         found.append(Difference("checksum", "good", "bad"))
     if found:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from conformance.case.steps import AnyValue, Exact, ExpectStep, OptionPattern, Var
 from conformance.engine.connections import Connection
 from conformance.engine.variables import Variables
-from conformance.wire.options import MSS, NOP, SACK_OK, TIMESTAMP, WSCALE
+from conformance.wire.options import MSS, NOP, SACK_OK, TIMESTAMP, WSCALE, well_formed
 from conformance.wire.segment import ACK, Packet, Segment
 
 __all__ = ["Quick", "quick"]
@@ -66,7 +66,7 @@ class Quick(NamedTuple):
             and packet.ip_checksum_ok
             and (self.ack is None or (packet.flags & ACK != 0 and packet.ack == self.ack + ends.peer_isn & _MASK))
             and packet.src == ends.sut
-            and (self.options is None or self.options.fit(packet.options_data, variables))
+            and (well_formed(packet.options) if self.options is None else self.options.fit(packet.options_data, variables))
         )
 
 

@@ -11,7 +11,8 @@ from conformance.wire.seq import relative
 
 __all__ = [
     "EOL", "FAST_OPEN", "MAX_OCTETS", "MSS", "NOP", "SACK", "SACK_OK", "TIMESTAMP", "WSCALE", "Option", "encode", "mss", "mss_option",
-    "pad", "parse_options", "sack_blocks", "sack_option", "text", "timestamps", "timestamps_option", "wscale", "wscale_option",
+    "pad", "parse_options", "sack_blocks", "sack_option", "text", "timestamps", "timestamps_option", "well_formed", "wscale",
+    "wscale_option",
 ]  # fmt: skip
 
 EOL, NOP, MSS, WSCALE, SACK_OK, SACK, TIMESTAMP, FAST_OPEN = 0, 1, 2, 3, 4, 5, 8, 34
@@ -64,6 +65,11 @@ def parse_options(data: bytes) -> tuple[Option, ...]:
         options.append(make(kind, data[at + 2 : at + length]))
         at += length
     return tuple(options)
+
+
+def well_formed(options: Iterable[Option]) -> bool:
+    """Have they lengths by which one gets from each to the next, and is all behind their end zero (RFC 9293, 3.1: MUST-68, MUST-69)?"""
+    return not any(option.malformed or (option.kind == EOL and any(option.data)) for option in options)
 
 
 def encode(options: Iterable[Option]) -> bytes:

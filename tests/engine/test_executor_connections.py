@@ -184,6 +184,16 @@ def test_a_bad_checksum_fails_the_step_that_waits(read: Read) -> None:
     assert (desk.verdict, desk.fields) == (Verdict.FAIL, ["checksum"])
 
 
+@pytest.mark.parametrize("options", ["0200", "020405b4 05", "fe ff0000", "01 01 01 02", "020405b4 00 000001", "00 02 04 05"])
+@pytest.mark.parametrize("text", ["S. 0:0(0) ack 1", "S. 0:0(0) ack 1 win *", "S. 0:0(0) ack 1 <any,...>"])
+def test_options_that_nobody_can_read_fail_the_step_that_waits(read: Read, options: str, text: str) -> None:
+    desk = Desk(read(f"- expect: {text}"))
+    octets = bytes.fromhex(options)
+    desk.tell(Frame(desk.now, desk.frame(f"S. 0:0(0) ack 1 <raw {octets.hex()}>"), False))
+    assert desk.verdict is Verdict.FAIL
+    assert desk.fields[-1:] == ["options"]
+
+
 # ICMP -----------------------------------------------------------------------------------------------------------------
 
 TO_TWO = "- {inject: S 0:0(0)}\n- {inject: S 0:0(0), on: c2}\n- {expect_icmp: port-unreachable, on: c2}\n- silence: 1s"

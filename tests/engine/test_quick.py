@@ -38,7 +38,7 @@ def octets(mss: int, val: int, ecr: int, shift: int) -> list[bytes]:
     """Options that fit or almost fit what is expected above."""
     sack, nop, stamps = Option(4), Option(1), timestamps_option(val, ecr)
     full = encode([mss_option(mss), sack, stamps, nop, wscale_option(shift & 0xFF)])
-    return [full, full[:-1], full + b"\0", b"\1\1" + encode([stamps]), b"", b"\1", encode([nop, nop, stamps])[:-2]]
+    return [full, full[:-1], full + b"\0", b"\1\1" + encode([stamps]), b"", b"\1", encode([nop, nop, stamps])[:-2], b"\0\0\0\1", b"\2\0"]
 
 
 SUT = places(Family.IPV4).hosts["sut"]
