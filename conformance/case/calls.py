@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from conformance.case.errors import CaseError
 from conformance.case.notation_tree import At, DraftCall
-from conformance.case.steps import Address, AnyValue, Arg, Call, Errno, Exact, Flags, Name, Range, Result, Text, Var
+from conformance.case.steps import (
+    Address,
+    AnyValue,
+    Arg,
+    Call,
+    Errno,
+    Exact,
+    Flags,
+    Includes,
+    Name,
+    Octets,
+    OneOf,
+    Range,
+    Result,
+    Text,
+    Var,
+)  # fmt: skip
 from conformance.case.vocabulary import (
     ADDRESSES,
     CALLS,
     CONSTANTS,
     ERRNOS,
     MESSAGE_FLAGS,
+    OCTET_OPTIONS,
     POLL_EVENTS,
     PORTS,
+    REQUESTS,
     SHUTDOWNS,
     SOCKET_MAKERS,
     SOCKET_OPTIONS,
 )
 
-__all__ = ["call_pattern", "result_pattern", "socket_name"]
+__all__ = ["call_pattern", "octets", "option_value", "result_pattern", "socket_name"]
+
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +62,7 @@ class _Kind:
 
 _KINDS: Mapping[str, _Kind] = {
     "socket": _Kind("a socket's name, such as s or c", number=False, socket=True),
-    "address": _Kind("a port or an address such as port, peer:port or any:0; a port is one of", address=True, names=PORTS),
+    "address": _Kind("a port or an address such as port, peer:port or any:0; a port is one of", address=True, names=(*PORTS, "AF_UNSPEC")),
     "number": _Kind("a number"),
     "data": _Kind('a number of octets or a text such as "hello"', text=True),
     "value": _Kind('a number or a text such as "reno"', text=True),
@@ -48,6 +70,7 @@ _KINDS: Mapping[str, _Kind] = {
     "message flags": _Kind("flags:", names=MESSAGE_FLAGS, many=True),
     "shutdown": _Kind("one of", names=SHUTDOWNS),
     "constant": _Kind("a constant:", names=CONSTANTS, many=True),
+    "request": _Kind("one of", number=False, names=REQUESTS),
 }
 
 
@@ -61,13 +84,44 @@ def call_pattern(draft: DraftCall, text: str, *, starts: bool) -> Call:
     if not signature.minimum <= count <= len(signature.parameters):
         raise CaseError(f"arguments of {function}", column=draft.function.column, found=f"{count} arguments", expected=signature.usage)
     _check_target(draft, starts)
+    arguments = [_argument(argument, kind) for argument, kind in zip(draft.arguments, signature.parameters, strict=False)]
+    if function == "bind" and Name("AF_UNSPEC") in arguments:
+        raise CaseError("an address", column=draft.arguments[1].column, found="AF_UNSPEC", expected=_KINDS["address"].words, allowed=PORTS)
+    option = arguments[1].name if function.endswith("sockopt") and isinstance(arguments[1], Name) else ""
     return Call(
         function=function,
-        args=tuple(_argument(argument, kind) for argument, kind in zip(draft.arguments, signature.parameters, strict=False)),
+        args=tuple(_octets_of(option, argument, draft.arguments[at].column) for at, argument in enumerate(arguments)),
         target=draft.target.value if draft.target else None,
-        result=draft.result and result_pattern(draft.result),
+        result=draft.result and option_value(option, draft.result),
         text=text,
     )
+
+
+def option_value(option: str, draft: At) -> Result:
+    """What reading a socket option gives. Raises CaseError."""
+    return _octets_of(option, result_pattern(draft), draft.column)
+
+
+_Any = TypeVar("_Any", Arg, Result)
+
+
+def _octets_of(option: str, value: _Any, column: int) -> _Any | Octets:
+    """The value as it is, or the octets that a text stands for where the option has some."""
+    return octets(value.data.decode(errors="replace"), column) if option in OCTET_OPTIONS and isinstance(value, Text) else value
+
+
+def octets(text: str, column: int = 0) -> Octets:
+    """``830704 peer2``: hexadecimal digits, and names of addresses that stand for theirs. Raises CaseError."""
+    parts: list[bytes | str] = []
+    for part in text.split():
+        if part in ADDRESSES:
+            parts.append(part)
+        elif _HEX.fullmatch(part):
+            parts.append(bytes.fromhex(part))
+        else:
+            raise CaseError("octets", column=column, found=part, allowed=tuple(ADDRESSES),
+                            expected="two hexadecimal digits an octet, and names of addresses:")  # fmt: skip
+    return Octets(tuple(parts))
 
 
 def socket_name(draft: At) -> str:
@@ -148,10 +202,14 @@ def _named_result(draft: At) -> Result:
 
 
 def _events(draft: At) -> Result:
+    return Flags(_known_events(draft))
+
+
+def _known_events(draft: At) -> tuple[str, ...]:
     unknown = next((name for name in draft.value if name not in POLL_EVENTS), None)
     if unknown:
         raise CaseError("events", column=draft.column, found=unknown, allowed=POLL_EVENTS)
-    return Flags(draft.value)
+    return tuple(draft.value)
 
 
 _RESULTS: Mapping[str, Callable[[At], Result]] = {
@@ -159,4 +217,7 @@ _RESULTS: Mapping[str, Callable[[At], Result]] = {
     "name": _named_result,
     "address": _address,
     "flags": _events,
+    "one of": lambda draft: OneOf(tuple(result_pattern(one) for one in draft.value)),
+    "includes": lambda draft: Includes(_known_events(draft)),
+    "excludes": lambda draft: Includes(_known_events(draft), absent=True),
 }

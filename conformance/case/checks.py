@@ -10,7 +10,7 @@ from conformance.case import steps
 from conformance.case.arithmetic import LEAST_SCATTERED, Relation, Scattered
 from conformance.case.document import Document
 from conformance.case.errors import CaseError
-from conformance.case.steps import Address, Call, IcmpPattern, Name, Octets, SegmentPattern, Step, Var
+from conformance.case.steps import Address, Call, IcmpPattern, Name, Octets, OneOf, SegmentPattern, Step, Var
 from conformance.case.vocabulary import ADDRESSES, BOTH, CALLS, ICMP_NAMES, ONE_FAMILYS_FIELDS, SOCKET_MAKERS
 from conformance.wire.segment import Family
 
@@ -53,6 +53,9 @@ def variables(pattern: object) -> Iterator[str]:
         case IcmpPattern():
             yield from variables(pattern.mtu)
             yield from variables(pattern.quoted)
+        case OneOf():
+            for result in pattern.results:
+                yield from variables(result)
         case Mapping():
             yield from (value.name for value in pattern.values() if isinstance(value, Var))
 
@@ -199,8 +202,8 @@ def _family_bound(step: Step) -> Iterator[tuple[str, frozenset[Family]]]:
             yield step.icmp.name, ICMP_NAMES.get(step.icmp.name, BOTH)
         case steps.CallStep() | steps.StartStep():
             for argument in (*step.call.args, step.call.result):
-                if isinstance(argument, Address):
-                    yield argument.host, ADDRESSES[argument.host]
+                hosts = [argument.host] if isinstance(argument, Address) else argument.parts if isinstance(argument, Octets) else ()
+                yield from ((host, ADDRESSES[host]) for host in hosts if isinstance(host, str))
     for name, value in getattr(step, "fields", {}).items():
         yield name, ONE_FAMILYS_FIELDS.get(name, BOTH)
         octets = [value] if isinstance(value, Octets) else [header.data for header in value] if name == "ext" else []

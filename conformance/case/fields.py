@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from conformance.case import notation
 from conformance.case.base import Base, Validated, whole
+from conformance.case.calls import octets
 from conformance.case.document import shown
 from conformance.case.errors import CaseError
 from conformance.case.steps import AnyValue, Exact, Extension, Name, Num, Octets, Range, Wanted
@@ -62,29 +63,22 @@ def _raw(value: Any) -> dict[str, bytes]:
     """``{34: ff, tcp+13: 02}``: where, and the octets to write there."""
     if not isinstance(value, dict) or not value:
         raise CaseError(found=shown(value), expected="a mapping of offset to hexadecimal digits, such as {tcp+13: 02}")
-    octets = {}
+    writes = {}
     for offset, digits in value.items():
         if not _OFFSET.fullmatch(str(offset)):
             raise CaseError("an offset in raw", found=str(offset), expected="34 (in the frame), ip+8 or tcp+13")
         if isinstance(digits, bool | list | dict) or not _HEX.fullmatch(str(digits)):
             raise CaseError(f"octets at {offset}", found=shown(digits), expected="two hexadecimal digits an octet, such as 02ff")
-        octets[str(offset)] = bytes.fromhex(str(digits))
-    return octets
+        writes[str(offset)] = bytes.fromhex(str(digits))
+    return writes
 
 
 def _octets(value: Any) -> Octets:
     """``830704 peer2``: hexadecimal digits, and names of addresses that stand for theirs."""
-    parts: list[bytes | str] = []
-    for part in str(value).split() if not isinstance(value, bool | list | dict) else ():
-        if part in ADDRESSES:
-            parts.append(part)
-        elif _HEX.fullmatch(part):
-            parts.append(bytes.fromhex(part))
-        else:
-            raise CaseError(found=part, expected="two hexadecimal digits an octet, and names of addresses", allowed=tuple(ADDRESSES))
-    if not parts:
+    found = octets(str(value)) if not isinstance(value, bool | list | dict) else Octets(())
+    if not found.parts:
         raise CaseError(found=shown(value), expected="octets such as 830704 peer2")
-    return Octets(tuple(parts))
+    return found
 
 
 def _extensions(value: Any) -> tuple[Extension, ...]:

@@ -16,7 +16,7 @@ from lark import Lark, UnexpectedInput
 from lark.exceptions import UnexpectedToken
 
 from conformance.case.arithmetic import Check
-from conformance.case.calls import call_pattern, result_pattern, socket_name
+from conformance.case.calls import call_pattern, option_value, result_pattern, socket_name
 from conformance.case.errors import CaseError
 from conformance.case.notation_tree import At, TreeBuilder
 from conformance.case.segments import icmp_pattern, segment_pattern
@@ -59,7 +59,12 @@ _AFTER: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r".*\[ ?\S+( [^\s)]*)?", _SEQUENCE),
         (r".*\b(type|code|mtu)", "a number"),
     ),
-    "call": ((r"", "a call such as s = socket()"), (r"[^(]*", "a call such as s = socket()"), (r".*\) ?=", _RESULT)),
+    "call": (
+        (r"", "a call such as s = socket()"),
+        (r"[^(]*", "a call such as s = socket()"),
+        (r".*\) ?=( .* or)?", _RESULT),
+        (r".*(in|ex)cludes", "events such as POLLIN|POLLOUT"),
+    ),
     "finish": ((r"", "the name of a call that was started, and its result: r = 0"), (r".*=", _RESULT)),
     "state": ((r"", "a socket and a state, such as c ESTABLISHED"), (r"\S+", _STATE)),
     "states": (
@@ -198,7 +203,7 @@ def sockopt(text: str) -> tuple[str, str, Result]:
     socket, option, value = _parse("sockopt", text)
     if option.value not in SOCKET_OPTIONS:
         raise CaseError("a socket option", column=option.column, found=option.text, allowed=SOCKET_OPTIONS)
-    return socket.value, option.value, result_pattern(value)
+    return socket.value, option.value, option_value(option.value, value)
 
 
 @lru_cache(_REMEMBERED)

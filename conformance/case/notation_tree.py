@@ -185,6 +185,15 @@ class TreeBuilder(Transformer[Token, Any]):
     def name_flags(self, *names: Token) -> At:
         return At(tuple(map(str, names)), "|".join(names), (names[0].start_pos or 0) + 1, "flags")
 
+    def one_of(self, *results: At) -> At:
+        return At(results, " or ".join(result.text for result in results), results[0].column, "one of")
+
+    def includes(self, word: Token, *names: Token) -> At:
+        return At(tuple(map(str, names)), "|".join(names), _at(word).column, "includes")
+
+    def excludes(self, word: Token, *names: Token) -> At:
+        return At(tuple(map(str, names)), "|".join(names), _at(word).column, "excludes")
+
     range_result = range
     variable_result = variable
     any_result = anything

@@ -22,7 +22,7 @@ _STATE = f"({'|'.join(steps.STATES)}|\\S*\\$\\S*)"
 _LASTS = r"^([0-9.]+(ns|us|µs|ms|s|min|h)|.*\$.*)$"
 _SEGMENT = r"^(\*|-|[SFRPUEW.?]+|\S*\$.*)\s+\S.*$"
 _MESSAGE = rf"^({'|'.join(ICMP_NAMES)}|type\b|\S*\$).*$"
-_FUNCTION = rf"^([a-z_$]\S*\s*=\s*)?({'|'.join(CALLS)}|\S*\$\S*)\s*\(.*\)(\s*=.*)?$"
+_FUNCTION = rf"^([a-z_$]\S*\s*=\s*)?({'|'.join(CALLS)}|\S*\$\S*)\s*\(.*\)(\s*(=|includes\b|excludes\b).*)?$"
 
 _INJECTED = ["S 0:0(0) win 65535 <mss 1460>", ". 1:1(0) ack 1 win 512", 'P. 1:6(5) ack 1 "hello"', "- 1:1(0)"]
 _EXPECTED = ["S. 0:0(0) ack 1 <mss *,...>", "P?. 1:1001(1000) ack 1", "R 1:1(0)", "* *:*(*)"]

@@ -14,9 +14,9 @@ from conformance.case.arithmetic import Check
 __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec",
     "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "Extension", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern",
-    "InfoStep", "InjectIcmpStep", "InjectStep", "Name", "Num", "Octets", "OptionPattern", "OptionalStep", "Range", "RepeatStep", "Result",
-    "SegmentPattern", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step", "Text", "Timing", "Var",
-    "Wanted", "flatten",
+    "Includes", "InfoStep", "InjectIcmpStep", "InjectStep", "Name", "Num", "Octets", "OneOf", "OptionPattern", "OptionalStep", "Range",
+    "RepeatStep", "Result", "SegmentPattern", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step",
+    "Text", "Timing", "Var", "Wanted", "flatten",
 ]  # fmt: skip
 
 STATES = (
@@ -189,8 +189,23 @@ class Errno:
     name: str
 
 
-Arg = Exact | Name | Text | Address | Flags
-Result = Exact | Range | AnyValue | Var | Errno | Text | Address | Flags
+@dataclass(frozen=True, slots=True)
+class Includes:
+    """``includes A|B``: these are among the flags; ``excludes``: none of them is."""
+
+    names: tuple[str, ...]
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """``EPIPE or ENOTCONN``"""
+
+    results: tuple[Result, ...]
+
+
+Arg = Exact | Name | Text | Address | Flags | Octets
+Result = Exact | Range | AnyValue | Var | Errno | Text | Address | Flags | Includes | OneOf | Octets
 
 
 @dataclass(frozen=True, slots=True)

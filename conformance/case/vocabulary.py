@@ -13,7 +13,8 @@ from conformance.wire.segment import Family
 
 __all__ = [
     "ADDRESSES", "BOTH", "CALLS", "CONSTANTS", "ECN", "ERRNOS", "ICMP_NAMES", "INFO_ALIASES", "INFO_FIELDS", "INFO_TIMES",
-    "MESSAGE_FLAGS", "ONE_FAMILYS_FIELDS", "POLL_EVENTS", "PORTS", "SHUTDOWNS", "SOCKET_MAKERS", "SOCKET_OPTIONS", "Signature",
+    "MESSAGE_FLAGS", "OCTET_OPTIONS", "ONE_FAMILYS_FIELDS", "POLL_EVENTS", "PORTS", "REQUESTS", "SHUTDOWNS", "SOCKET_MAKERS",
+    "SOCKET_OPTIONS", "Signature",
 ]  # fmt: skip
 
 BOTH = frozenset(Family)
@@ -86,6 +87,8 @@ CALLS: Mapping[str, Signature] = {
     "getsockname": Signature(1, ("socket",), "getsockname(s)"),
     "getpeername": Signature(1, ("socket",), "getpeername(c)"),
     "poll": Signature(1, ("socket",), "poll(c)"),
+    "ioctl": Signature(2, ("socket", "request"), "ioctl(c, FIONREAD)"),
+    "sockatmark": Signature(1, ("socket",), "sockatmark(c)"),
 }
 
 SOCKET_MAKERS = frozenset({"socket", "accept"})
@@ -104,15 +107,22 @@ MESSAGE_FLAGS = (
     "MSG_OOB", "MSG_PEEK", "MSG_DONTROUTE", "MSG_TRUNC", "MSG_DONTWAIT", "MSG_EOR", "MSG_WAITALL", "MSG_ERRQUEUE", "MSG_NOSIGNAL",
     "MSG_MORE", "MSG_FASTOPEN",
 )  # fmt: skip
+REQUESTS = ("FIONREAD", "SIOCATMARK", "SIOCOUTQ", "SIOCOUTQNSD")
+"""What ``ioctl()`` asks."""
 POLL_EVENTS = ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLNVAL", "POLLRDHUP")
 
 SOCKET_OPTIONS = (
     "SO_ERROR", "SO_REUSEADDR", "SO_REUSEPORT", "SO_KEEPALIVE", "SO_LINGER", "SO_RCVBUF", "SO_SNDBUF", "SO_RCVTIMEO", "SO_SNDTIMEO",
-    "SO_OOBINLINE", "SO_TYPE", "SO_PROTOCOL", "SO_ACCEPTCONN", "SO_DOMAIN", "TCP_NODELAY", "TCP_MAXSEG", "TCP_CORK", "TCP_KEEPIDLE",
-    "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_SYNCNT", "TCP_LINGER2", "TCP_DEFER_ACCEPT", "TCP_WINDOW_CLAMP", "TCP_QUICKACK", "TCP_CONGESTION",
-    "TCP_USER_TIMEOUT", "TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT", "TCP_INQ", "TCP_NOTSENT_LOWAT", "IP_TTL", "IP_TOS", "IP_MTU_DISCOVER",
-    "IP_MTU", "IP_RECVERR", "IPV6_V6ONLY", "IPV6_UNICAST_HOPS", "IPV6_TCLASS", "IPV6_MTU", "IPV6_MTU_DISCOVER", "IPV6_RECVERR",
+    "SO_OOBINLINE", "SO_RCVLOWAT", "SO_SNDLOWAT", "SO_BROADCAST", "SO_DONTROUTE", "SO_PRIORITY", "SO_MARK", "SO_TYPE", "SO_PROTOCOL",
+    "SO_ACCEPTCONN", "SO_DOMAIN", "TCP_NODELAY", "TCP_MAXSEG", "TCP_CORK", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_SYNCNT",
+    "TCP_LINGER2", "TCP_DEFER_ACCEPT", "TCP_WINDOW_CLAMP", "TCP_QUICKACK", "TCP_CONGESTION", "TCP_USER_TIMEOUT", "TCP_FASTOPEN",
+    "TCP_FASTOPEN_CONNECT", "TCP_NOTSENT_LOWAT", "IP_TTL", "IP_TOS", "IP_MTU_DISCOVER", "IP_MTU", "IP_RECVERR", "IP_OPTIONS", "IP_MINTTL",
+    "IP_FREEBIND", "IP_BIND_ADDRESS_NO_PORT", "IP_LOCAL_PORT_RANGE", "IP_MULTICAST_TTL", "IPV6_V6ONLY", "IPV6_UNICAST_HOPS",
+    "IPV6_TCLASS", "IPV6_MTU", "IPV6_MTU_DISCOVER", "IPV6_RECVERR", "IPV6_MINHOPCOUNT", "IPV6_FREEBIND", "IPV6_MULTICAST_HOPS",
 )  # fmt: skip
+
+OCTET_OPTIONS = frozenset({"IP_OPTIONS"})
+"""Socket options whose value is octets: hexadecimal digits, and names of addresses."""
 
 # TCP_INFO -------------------------------------------------------------------------------------------------------------
 

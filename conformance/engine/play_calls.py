@@ -14,7 +14,10 @@ from conformance.case.steps import (
     Exact,
     FinishStep,
     Flags,
+    Includes,
     Name,
+    Octets,
+    OneOf,
     Range,
     Result,
     SockoptStep,
@@ -91,6 +94,7 @@ def finish(play: Executor, step: FinishStep) -> Playing:
 def sockopt(play: Executor, step: SockoptStep) -> Playing:
     """Compare a socket option's value."""
     asked = Call("getsockopt", (Name(step.socket), Name(step.name)), result=step.value, text=f"getsockopt({step.socket}, {step.name})")
+    yield from play.wait_due(step)
     number = _make(play, step, asked)
     t, outcome = yield from _returned(play, step, number)
     _record(play, step, asked, t, outcome)
@@ -126,6 +130,10 @@ def _argument(play: Executor, step: Step, what: Call, position: int, argument: o
             return "|".join(names)
         case Address(host, port):
             return Host(_host(play, step, host), _port(play, step, port))
+        case Octets():
+            return argument.value(play.places.hosts)
+        case Name("AF_UNSPEC") if what.function == "connect":
+            return Host(b"", 0)
         case Name(name) if name in play.sockets:
             return play.sockets[name].handle
         case Name(name) if what.function in ("bind", "connect") and position == 1:
@@ -155,7 +163,7 @@ def _port(play: Executor, step: Step, port: str | int) -> int:
 def _connect(play: Executor, step: Step, arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
     """Fill in the connection's peer, and remember which connection the socket asks for."""
     connection = play.connections[step.on]
-    if len(arguments) == 1:
+    if len(arguments) == 1:  # without an address, to the connection's peer
         play.connections.use(step.on)
         arguments = (*arguments, Host(connection.ends.peer, connection.ends.peer_port))
     target = arguments[1]
@@ -241,16 +249,27 @@ def _problem(play: Executor, step: Step, wanted: Result | None, outcome: Outcome
         case AnyValue():
             return None
         case Errno(name):
-            said = outcome.error or outcome.value
+            said = outcome.error or (outcome.value.split()[0] if isinstance(outcome.value, str) else None)
             return None if isinstance(said, str) and ERRNOS.get(said, said) == name else (f"-1 {name}", actual)  # one number, two names
         case Exact() | Range() | Var():
             fits = outcome.error is None and isinstance(number, int) and play.variables.fits(wanted, number, 1 << 64)
             return None if fits else (play.variables.text(wanted), actual)
         case Text(data):
-            return None if outcome.value == data else (repr(data), actual)
+            text = outcome.value.encode() if isinstance(outcome.value, str) else outcome.value
+            return None if text == data else (repr(data), actual)
         case Flags(names):
             same = isinstance(outcome.value, str) and set(outcome.value.split("|")) == set(names)
             return None if same else ("|".join(names), actual)
+        case Octets():
+            octets = wanted.value(play.places.hosts)
+            return None if outcome.value == octets else (octets.hex(), actual)
+        case Includes(names, absent):
+            there = set(outcome.value.split("|")) if isinstance(outcome.value, str) else set()
+            holds = outcome.error is None and (not there & set(names) if absent else there >= set(names))
+            return None if holds else (("none of " if absent else "at least ") + "|".join(names), actual)
+        case OneOf(results):
+            problems = [_problem(play, step, one, outcome) for one in results]
+            return None if None in problems else (" or ".join(problem[0] for problem in problems if problem), actual)
         case Address(host, port):
             host_wanted = Host(_host(play, step, host), _port(play, step, port))
             any_port = port == 0 and isinstance(outcome.value, Host) and outcome.value.address == host_wanted.address and outcome.value.port
@@ -274,13 +293,16 @@ def _remember(play: Executor, what: Call, outcome: Outcome) -> None:
     if what.function in _MAKES_SOCKET and what.target and isinstance(outcome.value, int):
         peer = play.connections.at(outcome.peer.address, outcome.peer.port) if outcome.peer else None
         play.sockets.add(what.target, outcome.value, peer.name if peer else None)
+    elif what.function == "connect" and Name("AF_UNSPEC") in what.args:
+        name = what.args[0].name  # type: ignore[union-attr]
+        play.sockets.add(name, play.sockets[name].handle)
     elif what.function in ("send", "recv"):
         socket = play.sockets[what.args[0].name]  # type: ignore[union-attr]
         if what.function == "send" and isinstance(outcome.value, int):
             socket.sent += outcome.value
-        elif isinstance(outcome.value, bytes) and not _peeks(what):
-            socket.received += len(outcome.value)
+        elif isinstance(outcome.value, int | bytes) and not _has(what, "MSG_PEEK"):  # with MSG_TRUNC only how many there were
+            socket.received += outcome.value if isinstance(outcome.value, int) else len(outcome.value)
 
 
-def _peeks(what: Call) -> bool:
-    return any((isinstance(argument, Flags) and "MSG_PEEK" in argument.names) or argument == Name("MSG_PEEK") for argument in what.args)
+def _has(what: Call, flag: str) -> bool:
+    return any((isinstance(argument, Flags) and flag in argument.names) or argument == Name(flag) for argument in what.args)

@@ -26,6 +26,7 @@ from conformance.stack.uapi import (
     IPPROTO_RAW,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    MSG_ERRQUEUE,
     SOCK_DGRAM,
     SOCK_RAW,
     SOCK_STREAM,
@@ -84,7 +85,7 @@ def _create(net: Net, sock: Socket, family: int, protocol: int, table: list[Inet
     if not 0 <= protocol < _IPPROTO_MAX:
         raise SocketError("EINVAL")
     sock.state = SocketState.SS_UNCONNECTED
-    answer, protocol = _lookup_protocol(table, sock.type, protocol)
+    answer, protocol = _lookup_protocol(table, sock.type, protocol, net.sysctl.linux)
     sock.ops = answer.ops
     sk = sk_alloc(net, family, sock.type, protocol, answer.prot)
     sock_init_data(sock, sk)
@@ -95,9 +96,13 @@ def _create(net: Net, sock: Socket, family: int, protocol: int, table: list[Inet
     sk.sk_prot.init(sk)
 
 
-def _lookup_protocol(table: list[InetProtosw], kind: int, protocol: int) -> tuple[InetProtosw, int]:
-    """ESOCKTNOSUPPORT if there is nothing of this type, EPROTONOSUPPORT if nothing of it has this protocol."""
+def _lookup_protocol(table: list[InetProtosw], kind: int, protocol: int, linux: bool) -> tuple[InetProtosw, int]:
+    """ESOCKTNOSUPPORT if there is nothing of this type, EPROTONOSUPPORT if nothing of it has this protocol; EPROTOTYPE if another type has.
+
+    Linux knows no difference between the last two.
+    """
     error = "ESOCKTNOSUPPORT"
+    others = {answer.protocol for answer in table if answer.type != kind}
     for answer in table:
         if answer.type != kind:
             continue
@@ -108,7 +113,7 @@ def _lookup_protocol(table: list[InetProtosw], kind: int, protocol: int) -> tupl
             return answer, answer.protocol
         elif answer.protocol == IPPROTO_IP:
             return answer, protocol
-        error = "EPROTONOSUPPORT"
+        error = "EPROTOTYPE" if protocol in others and not linux else "EPROTONOSUPPORT"
     raise SocketError(error)
 
 
@@ -288,6 +293,10 @@ def inet6_sendmsg(sock: Socket, data: bytes, flags: int, address: Address | None
 def inet_recvmsg(sock: Socket, size: int, flags: int) -> Call:
     """From the protocol; returns the data and whom they came from. TCP gives the data alone."""
     sk = sk_of(sock)
+    if flags & MSG_ERRQUEUE:  # inet_recv_error()
+        if not sk.error_queue:
+            raise SocketError("EAGAIN")
+        return sk.error_queue.popleft().encode(), None
     received: bytes | tuple[bytes, Address | None] = yield from sk.sk_prot.recvmsg(sk, size, flags)
     return received if isinstance(received, tuple) else (bytes(received), None)
 

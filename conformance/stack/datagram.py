@@ -17,7 +17,6 @@ from conformance.stack.uapi import (
     AF_INET,
     AF_INET6,
     MSG_DONTWAIT,
-    MSG_ERRQUEUE,
     MSG_OOB,
     MSG_PEEK,
     MSG_TRUNC,
@@ -156,8 +155,6 @@ def skb_recv_datagram(sk: Sock, size: int, flags: int) -> Call:
     """A datagram, cut off at ``size``, and its source. An error that waits comes first; b"" and no source after SHUT_RD."""
     if flags & MSG_OOB:
         raise SocketError("EOPNOTSUPP")
-    if flags & MSG_ERRQUEUE:
-        raise SocketError("EAGAIN")
     sk.raise_error()
     if not sk.datagrams:
         deadline = sk.net.now if flags & MSG_DONTWAIT else sk.deadline(sk.sk_rcvtimeo)

@@ -158,6 +158,8 @@ class Sock:
         """IP_MTU_DISCOVER, as the caller set it."""
         self.options: dict[str, int] = {}
         """Options that are kept and given back; those that mean something are looked up where they do."""
+        self.error_queue: deque[str] = deque()
+        """Errors for MSG_ERRQUEUE (sk_error_queue), each as errno, origin, type, code and information: ``EHOSTUNREACH icmp 3 1 0``."""
         # queues of datagrams and raw packets (TCP has its own)
         self.datagrams: deque[tuple[bytes, Address]] = deque()
 

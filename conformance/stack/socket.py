@@ -18,10 +18,12 @@ from conformance.stack.uapi import (
     AF_INET,
     AF_INET6,
     AF_MAX,
+    FIONREAD,
     MSG_DONTWAIT,
     POLLERR,
     POLLHUP,
     POLLNVAL,
+    SIOCOUTQ,
     SOCK_MAX,
     SOCK_NONBLOCK,
 )  # fmt: skip
@@ -275,6 +277,22 @@ def sys_fcntl(net: Net, fd: int, nonblock: bool) -> Call:
     return 0
 
 
+def sys_ioctl(net: Net, fd: int, request: int) -> Call:
+    """FIONREAD (SIOCINQ), SIOCATMARK, SIOCOUTQ, SIOCOUTQNSD. ENOTTY for one that the protocol does not know."""
+    from conformance.stack.tcp_recv import tcp_ioctl  # it needs the tables here
+    from conformance.stack.tcp_sock import TcpSock
+
+    yield from ()
+    sk = sock_options.sk_of(sockfd_lookup_light(net, fd))
+    if isinstance(sk, TcpSock):
+        return tcp_ioctl(sk, request)
+    if request == FIONREAD:
+        return len(sk.datagrams[0][0]) if sk.datagrams else 0
+    if request == SIOCOUTQ:
+        return 0  # what is sent is gone
+    raise SocketError("ENOTTY")
+
+
 def sys_tcp_info(net: Net, fd: int) -> Call:
     """TCP_INFO by Linux's names of its fields; ENOPROTOOPT if it is no TCP socket."""
     from conformance.stack import tcp  # it needs the tables here
@@ -337,6 +355,6 @@ SYSCALLS: dict[str, Callable[..., Call]] = {
     "socket": sys_socket, "bind": sys_bind, "listen": sys_listen, "connect": sys_connect, "accept": sys_accept, "sendto": sys_sendto,
     "recvfrom": sys_recvfrom, "shutdown": sys_shutdown, "close": sys_close, "getsockname": sys_getsockname, "getpeername": sys_getpeername,
     "setsockopt": sys_setsockopt, "getsockopt": sys_getsockopt, "poll": sys_poll, "ppoll": sys_ppoll, "fcntl": sys_fcntl,
-    "tcp_info": sys_tcp_info,
+    "ioctl": sys_ioctl, "tcp_info": sys_tcp_info,
 }  # fmt: skip
 """The calls by their names."""

@@ -11,9 +11,9 @@ from conformance.stack.tasks import Call, Woken
 from conformance.stack.tcp_output import tcp_send_ack, tcp_win_from_space, tcp_window_to_offer
 from conformance.stack.tcp_sock import MASK, TcpSock
 from conformance.stack.tcp_states import TcpState
-from conformance.stack.uapi import MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_WAITALL
+from conformance.stack.uapi import FIONREAD, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_WAITALL, SIOCATMARK, SIOCOUTQ, SIOCOUTQNSD
 
-__all__ = ["tcp_cleanup_rbuf", "tcp_recvmsg"]
+__all__ = ["tcp_cleanup_rbuf", "tcp_ioctl", "tcp_recvmsg"]
 
 _READ = -1
 """Of ``urg_data``: the caller has had it."""
@@ -117,6 +117,23 @@ def tcp_recv_urg(sk: TcpSock, size: int, flags: int) -> bytes:
     if sk.sk_state is TcpState.CLOSED or sk.sk_shutdown & Shutdown.RCV:
         return b""
     raise SocketError("EAGAIN")
+
+
+def tcp_ioctl(sk: TcpSock, request: int) -> int:
+    """How much waits to be read, up to the urgent mark; is the next octet the one at the mark; how much waits to be acknowledged, sent."""
+    handshake = sk.sk_state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
+    if request == SIOCATMARK:
+        return int(sk.urg_seq is not None and sk.urg_seq == sk.copied_seq)
+    if request not in (FIONREAD, SIOCOUTQ, SIOCOUTQNSD):
+        raise SocketError("ENOTTY")
+    if sk.sk_state is TcpState.LISTEN:
+        raise SocketError("EINVAL")
+    if handshake:
+        return 0
+    if request == FIONREAD:
+        mark = None if sk.urg_seq is None or sk.oobinline else (sk.urg_seq - sk.copied_seq) & MASK
+        return len(sk.receive_queue) if mark is None else min(mark, len(sk.receive_queue))
+    return (sk.write_seq - (sk.snd_una if request == SIOCOUTQ else sk.snd_nxt)) & MASK
 
 
 def tcp_cleanup_rbuf(sk: TcpSock, copied: int) -> None:

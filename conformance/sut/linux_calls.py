@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from conformance.case.vocabulary import OCTET_OPTIONS
 from conformance.sut.base import Argument, Host, Outcome
 from conformance.wire.segment import Family
 
@@ -20,9 +22,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _LEVELS = {"SO_": socket.SOL_SOCKET, "TCP_": socket.IPPROTO_TCP, "IP_": socket.IPPROTO_IP, "IPV6_": socket.IPPROTO_IPV6}
 _MISSING_IN_PYTHON = {
-    "TCP_FASTOPEN_CONNECT": 30, "TCP_INQ": 36, "TCP_NOTSENT_LOWAT": 25, "IP_MTU_DISCOVER": 10, "IP_MTU": 14, "IP_RECVERR": 11,
-    "IPV6_MTU": 24, "IPV6_MTU_DISCOVER": 23, "IPV6_RECVERR": 25,
+    "TCP_FASTOPEN_CONNECT": 30, "TCP_NOTSENT_LOWAT": 25, "IP_MTU_DISCOVER": 10, "IP_MTU": 14, "IP_RECVERR": 11,
+    "IPV6_MTU": 24, "IPV6_MTU_DISCOVER": 23, "IPV6_RECVERR": 25, "IP_FREEBIND": 15, "IP_MINTTL": 21, "IP_BIND_ADDRESS_NO_PORT": 24,
+    "IP_LOCAL_PORT_RANGE": 51,
+    "IPV6_MINHOPCOUNT": 73, "IPV6_FREEBIND": 78,
 }  # fmt: skip
+_REQUESTS = {"FIONREAD": 0x541B, "SIOCATMARK": 0x8905, "SIOCOUTQ": 0x5411, "SIOCOUTQNSD": 0x894B}
+_EXTENDED_ERROR = struct.Struct("=IBBBxII")
+_ORIGINS = {0: "none", 1: "local", 2: "icmp", 3: "icmp6"}
+"""include/uapi/linux/errqueue.h, struct sock_extended_err and where it comes from."""
+_MOST_OPTIONS = 40
+"""Octets of an IP header's options."""
 _POLL_EVENTS = {name: getattr(select, name) for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")}
 _POLL_ALL = select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP
 _NO_LINGER = (0, 0)
@@ -106,6 +116,9 @@ class SocketCalls:
         return Outcome(0)
 
     def _connect(self, sock: socket.socket, host: Host) -> Outcome:
+        if not host.address:
+            _raise_errno(_libc.connect(sock.fileno(), struct.pack("=H14x", socket.AF_UNSPEC), 16))
+            return Outcome(0)
         sock.connect(_sockaddr(host))
         return Outcome(0)
 
@@ -118,10 +131,16 @@ class SocketCalls:
         return Outcome(sock.send(data, _flags(flags) | socket.MSG_NOSIGNAL))
 
     def _recv(self, sock: socket.socket, size: int, flags: str | int = 0) -> Outcome:
+        number = _flags(flags)
+        if number & socket.MSG_ERRQUEUE:
+            return Outcome(_queued_error(sock, size, number))
+        if number & socket.MSG_TRUNC:  # more than the buffer holds, or octets that were never put there
+            buffer = ctypes.create_string_buffer(max(size, 1))
+            return Outcome(_raise_errno(_libc.recv(sock.fileno(), buffer, ctypes.c_size_t(size), number)))
         return Outcome(sock.recv(size, _flags(flags)))
 
-    def _shutdown(self, sock: socket.socket, how: str) -> Outcome:
-        sock.shutdown(constant(how))
+    def _shutdown(self, sock: socket.socket, how: str | int) -> Outcome:
+        sock.shutdown(_flags(how))
         return Outcome(0)
 
     def _close(self, sock: socket.socket) -> Outcome:
@@ -147,6 +166,8 @@ class SocketCalls:
         if name in _TIMES:
             seconds, micros = struct.unpack("ll", sock.getsockopt(_level(name), constant(name), 16))
             return Outcome(int(seconds * 1000 + micros // 1000))
+        if name in OCTET_OPTIONS:
+            return Outcome(sock.getsockopt(_level(name), constant(name), _MOST_OPTIONS))
         value = sock.getsockopt(_level(name), constant(name))
         if name == "SO_ERROR" and value:
             return Outcome(errno.errorcode[value])
@@ -164,10 +185,31 @@ class SocketCalls:
         happened = sum(mask for _, mask in poller.poll(0))
         return Outcome("|".join(name for name, mask in _POLL_EVENTS.items() if happened & mask) or 0)
 
+    def _ioctl(self, sock: socket.socket, request: str) -> Outcome:
+        return Outcome(struct.unpack("i", fcntl.ioctl(sock, _REQUESTS[request], bytes(4)))[0])
 
-def _raise_errno(result: int) -> None:
+    def _sockatmark(self, sock: socket.socket) -> Outcome:
+        return self._ioctl(sock, "SIOCATMARK")
+
+
+def _queued_error(sock: socket.socket, size: int, flags: int) -> str:
+    """``EHOSTUNREACH icmp 3 1 0``: the error that waits, who told it, type, code and information (an MTU)."""
+    _, ancillary, _, _ = sock.recvmsg(size, 1024, flags)
+    for level, kind, data in ancillary:
+        if (level, kind) in (
+            (socket.IPPROTO_IP, _MISSING_IN_PYTHON["IP_RECVERR"]),
+            (socket.IPPROTO_IPV6, _MISSING_IN_PYTHON["IPV6_RECVERR"]),
+        ):
+            number, origin, icmp_type, code, info, _ = _EXTENDED_ERROR.unpack_from(data)
+            return f"{errno.errorcode.get(number, number)} {_ORIGINS.get(origin, origin)} {icmp_type} {code} {info}"
+    return "no error"
+
+
+def _raise_errno(result: int) -> int:
+    """What a call of the C library returned, if that is no error."""
     if result < 0:
         raise OSError(ctypes.get_errno(), "")
+    return result
 
 
 def _level(name: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from conformance.case.vocabulary import OCTET_OPTIONS
 from conformance.stack import uapi
 from conformance.stack.sock import Address
 from conformance.sut.base import Argument, Host, Outcome, SutFault
@@ -84,6 +85,8 @@ CALLS: Mapping[str, tuple[str, Callable[[Sequence[Argument]], tuple[object, ...]
     "getsockname": ("getsockname", _plain),
     "getpeername": ("getpeername", _plain),
     "poll": ("poll", _plain),
+    "ioctl": ("ioctl", _plain),
+    "sockatmark": ("ioctl", lambda arguments: (*arguments, uapi.SIOCATMARK)),
 }
 """What the stack calls it, and what it takes. ``socket`` has its own way, because the family is the case's."""
 
@@ -94,7 +97,9 @@ def outcome_of(function: str, arguments: Sequence[Argument], value: Any) -> Outc
         handle, peer = value
         return Outcome(handle, peer=_host(peer))
     if function == "recv":
-        return Outcome(bytes(value[0]))
+        flags = constant(str(arguments[2])) if len(arguments) > 2 and isinstance(arguments[2], str) else 0
+        data = bytes(value[0])
+        return Outcome(data.decode() if flags & uapi.MSG_ERRQUEUE else len(data) if flags & uapi.MSG_TRUNC else data)
     if function in ("getsockname", "getpeername"):
         return Outcome(_host(value))
     if function == "poll":
@@ -111,7 +116,7 @@ def _option(name: str, value: Any) -> int | bytes | str:
         return int(value) // _MS
     if isinstance(value, int):
         return int(value)
-    return bytes(value).rstrip(b"\0")
+    return bytes(value) if name in OCTET_OPTIONS else bytes(value).rstrip(b"\0")
 
 
 def _host(address: Address) -> Host:

@@ -230,8 +230,8 @@ def test_the_constants_are_linux_s() -> None:
 
 
 def test_a_constant_that_there_is_not_is_a_fault(peer: Peer) -> None:
-    with pytest.raises(SutFault, match="has no constant SOCK_RDM"):
-        peer.call("socket", "SOCK_RDM")
+    with pytest.raises(SutFault, match="has no constant SOCK_PACKET"):
+        peer.call("socket", "SOCK_PACKET")
 
 
 # The stack under test -------------------------------------------------------------------------------------------------
