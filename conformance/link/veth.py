@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl.ndmsg import NTF_ROUTER
 
 from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.link.netns import Namespace
@@ -115,7 +116,9 @@ class VethPair:
                     continue  # the kernel takes IPv6 off such a device
                 family = _FAMILIES[net.family]
                 netlink.addr("add", index=index, address=net.sut, prefixlen=net.prefix, family=family)
-                netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", family=family)
+                # IPv6 forgets what it learned of paths through a neighbour that is no router (rt6_age_examine_exception()).
+                flags = NTF_ROUTER if net.family is Family.IPV6 else 0
+                netlink.neigh("add", ifindex=index, dst=net.gateway, lladdr=_mac(PEER_MAC), state="permanent", flags=flags, family=family)
                 netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=family)
             if mtu >= IPV6_MTU:
                 _wait_until_local(netlink, next(net.sut for net in ADDRESSING if net.family is Family.IPV6))

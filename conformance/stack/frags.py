@@ -74,6 +74,18 @@ class _Queue:
             self.end = end
         return True
 
+    def covers(self, start: int, end: int) -> bool:
+        """Is all of that here already? Linux drops such a fragment alone, whatever is in it (inet_frag_queue_insert(), IPFRAG_DUP)."""
+        at = bisect_right(self.starts, start)
+        if not at:
+            return False
+        reached = self.starts[at - 1] + len(self.payloads[at - 1])
+        for following, payload in zip(self.starts[at:], self.payloads[at:], strict=True):
+            if following != reached:
+                break
+            reached += len(payload)
+        return start < end <= reached
+
 
 class FragmentQueues:
     """``struct fqdir``: all packets of one stack that are not whole yet. Their memory is bounded; the oldest give way."""
@@ -98,6 +110,8 @@ class FragmentQueues:
             self.net.count("IpReasmFails")
             return None
         before = queue.memory
+        if self.net.sysctl.linux and queue.covers(start, start + len(payload)):
+            return None
         if not queue.insert(start, payload, last):
             self._condemn(queue)
             return None
