@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.stack import tcp_cong, tcp_timer
+from conformance.stack import tcp_cong, tcp_timer, tcp_write_queue
 from conformance.stack.route import dst_mtu
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss, tcp_time_stamp
-from conformance.stack.tcp_sock import MASK, OptionsReceived, TcpSock, after, before
+from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
 from conformance.wire.segment import ECE, FIN, SYN, Segment
 
 __all__ = ["tcp_ack", "tcp_ack_update_rtt", "tcp_init_metrics", "tcp_rtt_sample", "tcp_send_challenge_ack", "tcp_set_rto"]
@@ -161,7 +161,7 @@ def _update_window(sk: TcpSock, skb: Segment) -> bool:
         return False
     sk.snd_wl1, sk.snd_wl2 = seq, ack
     if window == sk.snd_wnd:
-        return False
+        return sk.net.sysctl.linux  # for which a newer sequence number alone makes it an update (tcp_may_update_window)
     sk.snd_wnd = window
     if window > sk.max_window:
         sk.max_window = window
@@ -196,7 +196,8 @@ def _oldest(sk: TcpSock) -> int:
 
 def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: bool = True) -> bool:
     """Take in the acknowledgment of an acceptable segment. False: it is none that can be (RFC 5961, section 5), so drop the segment."""
-    ack, prior_una, prior_flight = skb.ack, sk.snd_una, sk.in_flight
+    ack, prior_una = skb.ack, sk.snd_una
+    prior = sk.in_flight, sk.sacked_out
     if before(ack, prior_una):
         if (prior_una - ack) & MASK > _oldest(sk):
             if challenge:
@@ -204,6 +205,7 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
             return False
         if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, skb, options.sacks):
             tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True)
+            tcp_write_queue.tcp_xmit_retransmit_queue(sk)
         return True
     if after(ack, sk.snd_nxt):
         return False
@@ -211,7 +213,6 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
     sk.rcv_tstamp = sk.net.now
     sk.probes_out = 0
     sk.sk_err_soft = None
-    prior_window = sk.snd_wnd
     moved = _update_window(sk, skb)
     acked = 0
     if advanced:
@@ -224,25 +225,36 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
         acked = _clean_rtx_queue(sk, options)
         if again and sk.rtx_queue:
             sk.retrans_stamp = next((sent.first_sent for sent in sk.rtx_queue if sent.retrans), 0)
-    _congestion(sk, skb, options, advanced, acked, prior_flight, quiet=moved and prior_window != sk.snd_wnd)
+    _congestion(sk, skb, options, advanced, acked, prior, quiet=moved)
     if not sk.rtx_queue:
         _ack_probe(sk)
     return True
 
 
-def _congestion(sk: TcpSock, skb: Segment, options: OptionsReceived, advanced: bool, acked: int, flight: int, *, quiet: bool) -> None:
-    """What the acknowledgment says of the network."""
+def _congestion(
+    sk: TcpSock, skb: Segment, options: OptionsReceived, advanced: bool, acked: int, before_it: tuple[int, int], *, quiet: bool
+) -> None:
+    """What the acknowledgment says of the network. ``before_it``: how many segments were under way, and how many SACKed."""
+    flight, sacked = before_it
     news = bool(sk.sack_ok and options.sacks and sk.rtx_queue) and tcp_sacktag_write_queue(sk, skb, options.sacks)
-    duplicate = (
-        news if sk.sack_ok else not advanced and not skb.payload and not skb.flags & (SYN | FIN) and not quiet and bool(sk.rtx_queue)
-    )
+    bare = not skb.payload and not skb.flags & (SYN | FIN)
+    duplicate = news if sk.sack_ok else not advanced and bare and not quiet and bool(sk.rtx_queue)
     if sk.ecn_ok:
         tcp_cong.tcp_ecn_ack(sk, skb.flags, flight)
     if advanced and tcp_cong.tcp_rearms_rto(sk):
         tcp_timer.tcp_rearm_rto(sk)
+    recovering = sk.ca_state == CaState.RECOVERY
     if duplicate or news or sk.ca_state or sk.dupacks:
-        tcp_cong.tcp_fastretrans_alert(sk, advanced, duplicate, acked)
+        if sk.sack_ok:
+            delivered = acked + sum(sent.sacked for sent in sk.rtx_queue) - sacked
+        else:
+            delivered = max(acked - sk.dupacks, 1) if advanced else int(duplicate)
+        tcp_cong.tcp_fastretrans_alert(sk, advanced, duplicate, acked, delivered)
     congested = sk.ecn_ok and bool(skb.flags & ECE)  # by such an acknowledgment the window does not grow (RFC 3168, section 6.1.2)
-    if acked and sk.ca_state in (0, 1, 4) and not congested:  # Open, Disorder, Loss: the window grows
+    if recovering and not sk.net.sysctl.linux:
+        congested = True  # nor by one that ends recovery: that sets the window (RFC 5681, section 3.2, step 6)
+    if acked and sk.ca_state in (CaState.OPEN, CaState.DISORDER, CaState.LOSS) and not congested:
         tcp_cong.tcp_cong_avoid(sk, acked, flight)
         sk.cwnd_limited = False
+    if sk.ca_state in (CaState.RECOVERY, CaState.LOSS):
+        tcp_write_queue.tcp_xmit_retransmit_queue(sk)

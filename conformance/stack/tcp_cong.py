@@ -124,7 +124,10 @@ def _enter_recovery(sk: TcpSock, head: Skb) -> None:
     """RFC 6675, section 5, (4); RFC 5681, section 3.2, step 2. If ECN has just halved the window, that was for the same congestion."""
     if sk.ca_state != CaState.CWR:
         sk.snd_ssthresh = _ssthresh(sk)
-    sk.snd_cwnd, sk.snd_cwnd_cnt = sk.snd_ssthresh, 0
+    sk.prior_cwnd, sk.prr_delivered, sk.prr_out = sk.snd_cwnd, 0, 0
+    sk.snd_cwnd_cnt = 0
+    if not sk.net.sysctl.linux:
+        sk.snd_cwnd = sk.snd_ssthresh
     _loss_seen(sk)
     sk.ca_state = CaState.RECOVERY
     sk.high_seq = sk.recover = sk.snd_nxt
@@ -134,10 +137,24 @@ def _enter_recovery(sk: TcpSock, head: Skb) -> None:
     sk.net.count("TCPSackRecovery" if sk.sack_ok else "TCPRenoRecovery")
 
 
+def _cwnd_reduction(sk: TcpSock, delivered: int, advanced: bool) -> None:
+    """Linux's tcp_cwnd_reduction(): proportional rate reduction (RFC 6937), where the window follows what has arrived down to ssthresh."""
+    if not delivered:
+        return
+    flight = sk.in_flight
+    room = sk.snd_ssthresh - flight
+    sk.prr_delivered += delivered
+    if room < 0:
+        send = -(-sk.snd_ssthresh * sk.prr_delivered // sk.prior_cwnd) - sk.prr_out
+    else:
+        send = min(room, max(sk.prr_delivered - sk.prr_out, delivered) + advanced)
+    sk.snd_cwnd = flight + max(send, 0 if sk.prr_out else 1)
+
+
 def _leave(sk: TcpSock) -> None:
     """Recovery is over: without SACK not even what little is under way lets a burst out (RFC 6582, section 3.2, step 3, (1))."""
     if sk.ca_state == CaState.RECOVERY:
-        sk.snd_cwnd = sk.snd_ssthresh if sk.sack_ok else min(sk.snd_ssthresh, max(len(sk.rtx_queue), 1) + 1)
+        sk.snd_cwnd = sk.snd_ssthresh if sk.sack_ok or sk.net.sysctl.linux else min(sk.snd_ssthresh, max(len(sk.rtx_queue), 1) + 1)
     sk.ca_state = CaState.OPEN
     sk.dupacks = 0
     for skb in sk.rtx_queue:
@@ -160,22 +177,35 @@ def _mark_lost(sk: TcpSock) -> bool:
     return bool(sk.rtx_queue) and sk.rtx_queue[0].lost
 
 
-def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: int = 0) -> None:
+def _is_over(sk: TcpSock) -> bool:
+    """Is what began at ``high_seq`` over? Linux waits without SACK for something beyond it (tcp_try_undo_recovery)."""
+    if sk.ca_state == CaState.CWR or (sk.net.sysctl.linux and not sk.sack_ok and sk.ca_state in (CaState.RECOVERY, CaState.LOSS)):
+        return after(sk.snd_una, sk.high_seq)
+    return sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq)
+
+
+def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: int = 0, delivered: int = 0) -> None:
     """What an acknowledgment says of loss.
 
     Args:
         advanced: SND.UNA has moved, and ``acked`` segments with it.
         duplicate: it is a duplicate: RFC 5681, section 2, says which are; with SACK each that reports something new (RFC 6675, section 2).
+        delivered: so many segments have arrived that were not known to have.
     """
     if not sk.rtx_queue:
-        if sk.ca_state != CaState.OPEN and (sk.ca_state == CaState.CWR or not before(sk.snd_una, sk.high_seq)):
+        if sk.ca_state in (CaState.CWR, CaState.DISORDER) or _is_over(sk):
             _leave(sk)
+        elif sk.ca_state == CaState.RECOVERY:
+            _cwnd_reduction(sk, delivered, advanced)
         sk.dupacks = 0
         return
-    if (sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq)) or (
-        sk.ca_state == CaState.CWR and after(sk.snd_una, sk.high_seq)
-    ):
+    if _is_over(sk):
         _leave(sk)
+    if sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq):
+        sk.dupacks = 0
+        if sk.ca_state == CaState.RECOVERY:
+            _cwnd_reduction(sk, delivered if advanced else 0, advanced)
+        return
     if advanced and sk.ca_state in (CaState.OPEN, CaState.CWR, CaState.DISORDER):
         sk.dupacks = 0
         if sk.ca_state == CaState.DISORDER and not any(skb.sacked for skb in sk.rtx_queue):
@@ -186,7 +216,8 @@ def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: i
         _in_recovery(sk, advanced, acked)
     elif sk.ca_state != CaState.LOSS:
         _before_recovery(sk, duplicate)
-    tcp_write_queue.tcp_xmit_retransmit_queue(sk)
+    if sk.ca_state == CaState.RECOVERY and sk.net.sysctl.linux:
+        _cwnd_reduction(sk, delivered, advanced)
 
 
 def _before_recovery(sk: TcpSock, duplicate: bool) -> None:
@@ -201,7 +232,8 @@ def _before_recovery(sk: TcpSock, duplicate: bool) -> None:
     head = sk.rtx_queue[0]
     _enter_recovery(sk, head)
     head.lost = True
-    tcp_write_queue.tcp_retransmit_skb(sk, head)  # whatever the window says (RFC 6675, section 5, (4.3))
+    if not sk.net.sysctl.linux:
+        tcp_write_queue.tcp_retransmit_skb(sk, head)  # whatever the window says (RFC 6675, section 5, (4.3))
 
 
 def _in_recovery(sk: TcpSock, advanced: bool, acked: int) -> None:
@@ -217,7 +249,8 @@ def _in_recovery(sk: TcpSock, advanced: bool, acked: int) -> None:
             sk.dupacks = max(sk.dupacks, 0)
         if not head.in_retrans:
             head.lost = True
-            tcp_write_queue.tcp_retransmit_skb(sk, head)
+            if not sk.net.sysctl.linux:
+                tcp_write_queue.tcp_retransmit_skb(sk, head)
 
 
 def tcp_rearms_rto(sk: TcpSock) -> bool:

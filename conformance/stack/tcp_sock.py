@@ -210,6 +210,8 @@ class TcpSock(ConnectionSock):
         """SND.NXT when the state other than Open began: where it ends."""
         self.recover = 0
         """RFC 6582: up to here duplicate acknowledgments tell nothing new of loss."""
+        self.prior_cwnd = self.prr_delivered = self.prr_out = 0
+        """Linux's proportional rate reduction: the window before, what has arrived since, what was sent since (segments)."""
         self.rescue_rxt = 0
         """RFC 6675's RescueRxt, as the number after it."""
         self.partial_acks = 0
@@ -304,7 +306,10 @@ class TcpSock(ConnectionSock):
         """Of these, how many have arrived, by what SACK says or duplicate acknowledgments let guess."""
         if self.sack_ok:
             return sum(skb.sacked for skb in self.rtx_queue) if self.ca_state != CaState.OPEN else 0
-        return min(self.dupacks, max(len(self.rtx_queue) - 1, 0))
+        most = len(self.rtx_queue) - 1
+        if self.ca_state != CaState.RECOVERY and not self.net.sysctl.linux:
+            most = min(most, 2)  # limited transmit is for the first two duplicates (RFC 3042)
+        return min(self.dupacks, max(most, 0))
 
     @property
     def in_flight(self) -> int:

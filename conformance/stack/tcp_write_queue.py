@@ -161,6 +161,7 @@ def tcp_event_new_data_sent(sk: TcpSock, skb: Skb) -> None:
     first = not sk.rtx_queue
     sk.rtx_queue.append(skb)
     sk.snd_nxt = skb.end_seq
+    sk.prr_out += 1
     if first or sk.probing:
         tcp_timer.tcp_rearm_rto(sk)
 
@@ -255,6 +256,7 @@ def _transmit_again(sk: TcpSock, skb: Skb, options: bytes | None) -> None:
         sk.retrans_stamp = sk.net.now if sk.net.sysctl.linux else skb.first_sent
     skb.retrans += 1
     skb.in_retrans = True
+    sk.prr_out += 1
     skb.sent = sk.net.now
     sk.total_retrans += 1
     sk.net.count("RetransSegs")
