@@ -36,6 +36,7 @@ def _socket_and_connection(play: Executor, step: StateStep | StatesStep) -> tupl
 def state(play: Executor, step: StateStep) -> Playing:
     """The SUT says that the socket is in this state, now or soon: what it does takes its own time, which is not the tester's to judge."""
     handle, connection = _socket_and_connection(play, step)
+    yield from play.wait_due(step)
     deadline = play.now + (step.within or SETTLE)
     while True:
         number = play.number()
@@ -63,6 +64,7 @@ def states(play: Executor, step: StatesStep) -> Playing:
     _, connection = _socket_and_connection(play, step)
     if connection is None:
         raise play.stop(step, f"the socket {step.socket} has no connection yet", verdict=Verdict.ERROR)
+    yield from play.wait_due(step)
     deadline = play.now + (step.within or SETTLE)
     while True:
         t, _ = yield from play.answer(step, play.ask_transitions())
@@ -83,6 +85,7 @@ def info(play: Executor, step: InfoStep) -> Playing:
     """The figures that the SUT keeps of a connection."""
     if step.socket not in play.sockets:
         raise play.stop(step, f"there is no socket {step.socket}", verdict=Verdict.ERROR)
+    yield from play.wait_due(step)
     number = play.number()
     play.do(AskInfo(number, play.sockets[step.socket].handle))
     t, answer = yield from play.answer(step, number)

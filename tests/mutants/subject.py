@@ -61,7 +61,7 @@ class StackAndSuite:
         known = load_expectations(folder / "expectations" / "linux.yaml")
         good, errors = build_packets(suite.cases)
         self.errors = [str(error) for error in (*suite.errors, *known.errors, *errors)]
-        linux = [replace(case, config={**case.config, "profile": "linux"}) for case in good]
+        linux = [replace(case, config={"profile": "linux", **case.config}) for case in good]
         self._cases: list[tuple[Case, Expectation | None]] = [
             *((case, None) for case in good),
             *((case, known.lookup(case.id)) for case in linux),

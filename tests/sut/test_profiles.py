@@ -37,7 +37,7 @@ def test_the_suite_passes(suite: list[Case]) -> None:
 def test_as_linux_it_deviates_where_linux_does(suite: list[Case]) -> None:
     """Each of Linux's known deviations is one of the stack's, at the same step, and it has no others."""
     known = load_expectations(CASES / "expectations" / "linux.yaml")
-    results = played([replace(case, config={**case.config, "profile": "linux"}) for case in suite])
+    results = played([replace(case, config={"profile": "linux", **case.config}) for case in suite])
     for result in results:
         result.hold_against(known.lookup(result.case.id))
     assert [(result.case.id, result.verdict, result.failure) for result in results if not result.expected] == []
