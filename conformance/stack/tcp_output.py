@@ -43,7 +43,12 @@ def tcp_time_stamp(sk: TcpSock) -> int:
 def tcp_mtu_to_mss(sk: TcpSock, mtu: int) -> int:
     """What a packet of ``mtu`` octets leaves for TCP's data, options not counted."""
     options = len(sk.inet_opt.data) if sk.inet_opt is not None and len(sk.daddr) == 4 else 0  # RFC 9293, 3.7.1: MUST-16
-    return max(mtu - _IP_HEADER[len(sk.daddr) or 4] - options - 20, 48 if sk.net.sysctl.linux else 8)
+    return max(mtu - _IP_HEADER[len(sk.daddr) or 4] - options - 20, _least_mss(sk))
+
+
+def _least_mss(sk: TcpSock) -> int:
+    """Linux sends no smaller full segments than tcp_min_snd_mss, whatever the peer says."""
+    return 48 if sk.net.sysctl.linux else 1
 
 
 def tcp_sync_mss(sk: TcpSock, mtu: int) -> int:
@@ -52,8 +57,10 @@ def tcp_sync_mss(sk: TcpSock, mtu: int) -> int:
     sk.mss_cache = min(tcp_mtu_to_mss(sk, mtu), sk.mss_clamp or MAX_WINDOW)
     if sk.user_mss:
         sk.mss_cache = min(sk.mss_cache, sk.user_mss)
+    sk.mss_cache = max(sk.mss_cache, _least_mss(sk))
     if sk.max_window:  # a peer with a small buffer gets segments of half of it, so that two fit
-        sk.mss_cache = max(min(sk.mss_cache, sk.max_window >> 1 if sk.max_window > 512 else sk.max_window), 8)
+        half = sk.max_window >> 1 if sk.max_window > 512 else sk.max_window
+        sk.mss_cache = min(sk.mss_cache, max(half, 8))
     return sk.mss_cache
 
 
@@ -65,7 +72,7 @@ def tcp_current_mss(sk: TcpSock) -> int:
     options = 12 if sk.tstamp_ok else 0
     if sk.sack_ok and (sk.sack_blocks or sk.dsack):
         options += 4 + 8 * min(len(sk.sack_blocks) + (sk.dsack is not None), MAX_BLOCKS - sk.tstamp_ok)
-    return max(sk.mss_cache - options, 8)
+    return max(sk.mss_cache - options, 1)
 
 
 def tcp_default_mss(sk: TcpSock) -> int:
