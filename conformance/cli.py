@@ -18,7 +18,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="conformance",
     help="Conformance tests for TCP/IP stacks: plays the peer from YAML cases, and says what a stack does that the RFCs do not allow.",
-    epilog="Exit status: 0 all as required, 1 violations, 2 usage or a broken case, 3 this machine cannot do it or judge it.",
+    epilog="Exit status: 0 all as required, 1 violations, 2 usage, a broken case or expectation, 3 this machine cannot do it or judge it.",
     rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
@@ -62,7 +62,9 @@ def run(
     sut: SutName = "",
     keyword: Keyword = "",
     family: Families = "ipv4,ipv6",
-    slow: Annotated[bool, typer.Option("--slow", help="Also the cases that take minutes in real time.")] = False,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="Also the cases that take minutes in real time; on a virtual clock they always run.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases at once. Most of them wait most of the time.")] = 64,
     seed: Annotated[int | None, typer.Option("--seed", help="Repeats the random choices (ISNs) of a run, which prints its own.")] = None,
     json: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Results as JSON Lines, case by case; - is stdout.")] = None,

@@ -71,7 +71,7 @@ class CaseResult:
     expected: bool = True
     """Is this verdict what the expectations for this SUT say (without an entry: pass or skipped)?"""
     explanation: str = ""
-    """The reason that the expectations give, if there is an entry."""
+    """The reason that the expectations give, if there is an entry; where that stands, if it is wrong."""
     capture: str | None = None
     """The pcapng of this run, if one was written."""
 
@@ -82,6 +82,8 @@ class CaseResult:
         else:
             step = self.failure.step if self.failure else ""
             self.expected, self.explanation = expectation.foretells(self.verdict, step), expectation.reason
+            if self.verdict is Verdict.PASS and not self.expected:
+                self.explanation = f"{expectation.file}:{expectation.line} expects {expectation.verdict}: {expectation.reason}"
 
     @property
     def violation(self) -> bool:

@@ -103,7 +103,7 @@ class CaseFile(Base):
     )
     config: ConfigModel | None = Field(None, description="neutral settings of the stack")
     needs: list[_Capability] = Field([], description="capabilities that a SUT must have, else the case is skipped")
-    tags: list[Literal["slow"]] = Field([], description="slow: needs minutes in real time, runs on request only")
+    tags: list[Literal["slow"]] = Field([], description="slow: needs many seconds in real time, where it runs on request only")
     parameters: dict[Name, _Parameter] | None = Field(None, description="the case runs for each combination; $name stands for the value")
     given: _Given = Field(None, description="the preamble that brings the SUT to where the case starts")
     connections: dict[Name, ConnectionModel] = Field({}, description="more connections than the default one, or how that one differs")

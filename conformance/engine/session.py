@@ -29,9 +29,9 @@ from conformance.engine.runner import Runner, RunnerOptions
 from conformance.report.console import Console
 from conformance.report.files import unwritable
 from conformance.report.json_lines import JsonLines
+from conformance.report.judgement import Judgement, judge
 from conformance.report.junit import write_junit
 from conformance.report.records import Run, Summary
-from conformance.report.safe_text import printable
 from conformance.report.tap import write_tap
 from conformance.result import CaseResult, Failure, Verdict
 from conformance.sut import registry
@@ -52,7 +52,7 @@ class Exit(IntEnum):
     VIOLATIONS = 1
     """A MUST is broken that the expectations do not list."""
     USAGE = 2
-    """The command line, or a case, is broken."""
+    """The command line, a case, or what is expected of one is wrong."""
     ENVIRONMENT = 3
     """This machine cannot do it, or some case could not be judged here."""
 
@@ -90,16 +90,19 @@ class Request:
     """The command line, for the record."""
 
 
-def select(suite: Suite, request: Request) -> list[Case]:
-    """The cases that the request names. Raises UsageError if it names none though the suite has some."""
+def select(suite: Suite, request: Request, *, slow: bool | None = None) -> list[Case]:
+    """The cases that the request names; those that are slow if it says so, or if they are not on this stack (None: not known yet).
+
+    Raises UsageError if it names none though the suite has some.
+    """
     try:
         wanted = selector(request.keyword)
     except SelectionError as error:
         raise UsageError(str(error)) from None
-    chosen = [case for case in suite.cases if wanted(case.id) and (request.slow or "slow" not in case.tags)]
+    named = [case for case in suite.cases if wanted(case.id)]
+    chosen = named if request.slow or slow is not False else [case for case in named if "slow" not in case.tags]
     if not chosen and not suite.errors:
-        slow = sum("slow" in case.tags and wanted(case.id) for case in suite.cases)
-        hint = f"; {slow} are marked slow and run with --slow" if slow else ""
+        hint = f"; {len(named)} are marked slow and run with --slow" if named else ""
         raise UsageError(f"no case is selected, of {len(suite.cases)} in {suite.root}{hint}")
     return chosen
 
@@ -108,17 +111,20 @@ def run(request: Request) -> int:
     """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
     _check(request)
     suite = load_suite(request.cases, request.paths, families=request.families)
-    cases, unbuildable = build_packets(select(suite, request))
-    suite.errors += unbuildable
+    select(suite, request)
     with Interruption() as interruption:
         sut, chosen = _stack(request)
         with contextlib.closing(sut):
+            cases, unbuildable = build_packets(select(suite, request, slow=isinstance(sut, VirtualSut)))
+            suite.errors += unbuildable
             file = _expectations_file(request, suite, sut.name)
             expectations = load_expectations(file) if file else Expectations()
             suite.errors += expectations.errors
             if not request.paths and set(request.families) == set(Family) and not suite.errors:
-                for entry in expectations.unused(case.id for case in suite.cases):
-                    print(f"conformance: {entry.file}:{entry.line}: no case is called {printable(entry.case)}", file=sys.stderr)
+                suite.errors += [
+                    CaseError("an expectation of no case", entry.file, entry.line, found=entry.case, expected="a case that there is")
+                    for entry in expectations.unused(case.id for case in suite.cases)
+                ]
             shown = {sut.name: os.path.relpath(file)} if file else {}
             return _Session(request, suite, cases, expectations, shown, sut, interruption, chosen).play()
 
@@ -239,7 +245,7 @@ class _Session:
             words += ["--cases", str(self.request.cases)]
         if self.sut.name != "linux":
             words += ["--sut", self.sut.name]
-        if "slow" in result.case.tags:
+        if "slow" in result.case.tags and not isinstance(self.sut, VirtualSut):
             words.append("--slow")
         return shlex.join([*words, "-k", result.case.id])
 
@@ -287,7 +293,7 @@ def _file_name(case_id: str) -> str:
 def _exit(results: Sequence[CaseResult], broken: Sequence[CaseError]) -> Exit:
     if any(result.violation for result in results):
         return Exit.VIOLATIONS
-    if broken:
+    if broken or any(judge(result) is Judgement.UNEXPECTED_PASS for result in results):
         return Exit.USAGE
     if any(result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE) and not result.expected for result in results):
         return Exit.ENVIRONMENT

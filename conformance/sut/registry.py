@@ -21,6 +21,8 @@ class Entry:
     title: str
     make: Callable[[str], AnySut]
     """Takes where states come from, one of STATE_SOURCES. Raises EnvironmentFault, saying what is missing."""
+    virtual: bool = False
+    """It is a VirtualSut: no case takes long."""
 
 
 def _linux(states: str) -> Sut:
@@ -43,7 +45,9 @@ def _reference(_: str) -> AnySut:
 
 SUTS: Mapping[str, Entry] = {
     "linux": Entry("the running Linux kernel, in network namespaces of its own", _linux),
-    "reference": Entry("the stack in Python that comes with the tester, on a virtual clock: no privilege, any system", _reference),
+    "reference": Entry(
+        "the stack in Python that comes with the tester, on a virtual clock: no privilege, any system", _reference, virtual=True
+    ),
 }
 
 

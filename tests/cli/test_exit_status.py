@@ -88,18 +88,32 @@ def test_expectations(folder: Folder) -> None:
     folder.write("topic/fails.yaml", FAILS)
     file = folder.write("expectations/linux.yaml", _EXPECTATIONS)
     done = play("--cases", folder, "--json", "-")
-    assert done.status == 0
+    assert done.status == 2, "an expectation that does not hold is an error, and so is one of no case"
     assert {id: (case["verdict"], case["expected"], case["explanation"]) for id, case in done.cases.items()} == {
         "topic/fails[ipv4]": ("fail", True, "eleven octets were never sent"),
         "topic/fails[ipv6]": ("fail", True, "eleven octets were never sent"),
         "topic/passes[ipv4]": ("pass", True, ""),
-        "topic/passes[ipv6]": ("pass", False, "it was thought not to"),
+        "topic/passes[ipv6]": ("pass", False, f"{file}:9 expects fail: it was thought not to"),
     }
     assert (done.summary["violations"], done.summary["deviations"], done.summary["unexpected"]) == (0, 0, 1)
-    warned = [line for line in done.err.splitlines() if line.startswith("conformance: ")]
-    assert warned == [
-        f"conformance: {file}:{line}: no case is called {name}" for line, name in ((5, "topic/elsewhere[*]"), (12, "topic/gone[*]"))
-    ]
+    assert f"passes, though expected not to  topic/passes[ipv6] on linux: {file}:9 expects fail" in done.err
+    for line, name in ((5, "topic/elsewhere[*]"), (12, "topic/gone[*]")):
+        assert f"{file}:{line}: an expectation of no case: found '{name}'" in done.err
+
+
+def test_an_expectation_that_does_not_hold(folder: Folder) -> None:
+    folder.write("topic/passes.yaml", PASSES)
+    folder.write("expectations/linux.yaml", "- {case: 'topic/passes[*]', verdict: fail, reason: it was thought not to}\n")
+    assert play("--cases", folder, "--json", "-").status == 2
+    assert play("--cases", folder, "--json", "-", "--sut", "reference").status == 0
+
+
+def test_an_expectation_of_no_case(folder: Folder) -> None:
+    folder.write("topic/passes.yaml", PASSES)
+    file = folder.write("expectations/linux.yaml", "- {case: 'topic/past[*]', verdict: fail, reason: it was thought not to}\n")
+    done = play("--cases", folder)
+    assert done.status == 2 and f"{file}:1: an expectation of no case: found 'topic/past[*]'" in done.out
+    assert play("--cases", folder, folder.path / "topic").status == 0, "a part of the cases says nothing of the entries"
 
 
 def test_a_failure_at_another_step_than_expected_is_a_violation(folder: Folder) -> None:
@@ -107,9 +121,9 @@ def test_a_failure_at_another_step_than_expected_is_a_violation(folder: Folder) 
     folder.write("expectations/linux.yaml", _EXPECTATIONS)
     done = play("--cases", folder, "--json", "-", "--family", "ipv4")
     assert done.status == 1 and not done.cases["topic/elsewhere[ipv4]"]["expected"]
-    assert "no case is called" not in done.err, "a part of the cases says nothing of the entries"
+    assert "of no case" not in done.err, "a part of the cases says nothing of the entries"
 
 
 def test_expectations_of_another_file(suite: Folder, folder: Folder) -> None:
-    file = folder.write("../mine.yaml", _EXPECTATIONS)
+    file = folder.write("../mine.yaml", _EXPECTATIONS.partition("- case: topic/elsewhere")[0])
     assert play("--cases", suite, "--expectations", file, "-k", "fails").status == 0

@@ -52,6 +52,8 @@ def test_no_case_is_selected_but_for_slow_ones(suite: Folder) -> None:
     suite.write("topic/slow.yaml", slow)
     said = _refused(here("run", "--cases", suite.path, "-k", "topic/slow"))
     assert said == f"conformance: no case is selected, of 6 in {suite.path}; 2 are marked slow and run with --slow"
+    done = here("run", "--cases", suite.path, "-k", "topic/slow", "--sut", "reference", "--json", "-")
+    assert done.status == 0 and len(done.cases) == 2, "a virtual clock waits for nothing"
 
 
 @pytest.mark.parametrize(
