@@ -159,6 +159,7 @@ SETTINGS: Mapping[str, Setting] = {
     "challenge_ack_limit": Setting(_COUNT, "challenge ACKs a second (RFC 5961)", "2147483647"),
     "invalid_ratelimit": Setting(Time(), "time between answers to segments that are not acceptable", "500ms"),
     "icmp_ratelimit": Setting(Switch(), "ICMP messages are limited in their rate", "off"),
+    "source_route": Setting(Switch(), "packets that came along a source route are taken (IPv4)", "off"),
     "ephemeral_ports": Setting(Ports(), "ports that the stack chooses from", "32768..60999"),
     "receive_buffer": Setting(_BUFFER, "octets of a socket's receive buffer", "131072"),
     "send_buffer": Setting(_BUFFER, "octets of a socket's send buffer", "16384"),

@@ -101,7 +101,7 @@ class Connections:
     def of(self, packet: Packet) -> Connection | None:
         """The connection that a packet from the SUT belongs to, None if there is none. Learns the SUT's port and ISN from it."""
         if isinstance(packet, Segment):
-            connection = self._at(packet.dst, packet.dport, packet.sport)
+            connection = self._at(packet.destination, packet.dport, packet.sport)
             if connection is not None:
                 if not connection.ends.sut_port:
                     connection.ends.sut_port = packet.sport

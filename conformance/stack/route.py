@@ -261,7 +261,8 @@ def _route(net: Net, daddr: bytes, saddr: bytes) -> Dst:
     if kind != "unicast":
         nexthop = daddr
     chosen = asked or inet_select_addr(net, device, nexthop if len(daddr) == 4 else daddr)
-    if not chosen or (is_loopback(chosen) and device is not fib.loopback):  # RFC 1122, 3.2.1.3 (g)
+    stays = is_loopback(chosen) and not (net.sysctl.linux and len(chosen) == 16)  # RFC 1122, 3.2.1.3 (g); Linux lets ::1 out
+    if not chosen or (stays and device is not fib.loopback):
         raise SocketError("ENETUNREACH")
     if kind == "unicast":
         neighbour = net.neighbours.lookup(device, nexthop)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.link.addressing import IPV6_MTU
+
 __all__ = ["BASE", "SYSCTLS", "missing", "sysctls"]
 
 _MS, _SECOND = 1_000_000, 1_000_000_000
@@ -79,6 +81,7 @@ SYSCTLS: Mapping[str, Sysctl] = {
     "tlp": _tcp("early_retrans", lambda value: "3" if value else "0"),
     "rack": _tcp("recovery", _switch),
     "autocork": _tcp("autocorking", _switch),
+    "source_route": Sysctl(("net/ipv4/conf/all/accept_source_route",), _switch),
     "icmp_ratelimit": Sysctl(("net/ipv4/icmp_ratelimit", "net/ipv6/icmp/ratelimit"), lambda value: "1000" if value else "0"),
 }
 
@@ -93,6 +96,7 @@ BASE: Mapping[str, str] = {
     "net/ipv4/tcp_orphan_retries": "3",
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv4/conf/sut/accept_source_route": "1",  # the setting for all interfaces decides, which is off
 }
 
 
@@ -129,4 +133,7 @@ def sysctls(config: Mapping[str, object]) -> dict[str, str]:
             continue
         setting = SYSCTLS[name]
         values.update({file: setting.write(value) for file in setting.files})
+    mtu = config.get("mtu")
+    if isinstance(mtu, int) and mtu < IPV6_MTU:  # the kernel takes IPv6 off such a device
+        return {file: value for file, value in values.items() if not file.startswith("net/ipv6/conf/sut/")}
     return values

@@ -13,7 +13,7 @@ from typing import TypeVar
 from conformance.wire.checksum import pseudo_sum, verify
 from conformance.wire.headers import Icmp4Header, Icmp6Header, Ip6Header, UnpackError
 from conformance.wire.icmp import quote_of, quotes
-from conformance.wire.segment import Family, Icmp, Packet, Segment, Unreadable
+from conformance.wire.segment import Family, Icmp, Packet, Segment, Unreadable, final_destination
 from conformance.wire.spec import ETHERNET
 
 __all__ = ["read_frame", "read_ip"]
@@ -163,7 +163,8 @@ def _tcp(
         raise _TcpError(f"data offset of {offset} octets")
     if offset > size:
         raise _TcpError(f"data offset of {offset} octets in a segment of {size}")
-    checksum_ok = verify(data, pseudo_sum(src, dst, _TCP, size))
+    final = final_destination(dst, ip_options) if ip_options else dst
+    checksum_ok = verify(data, pseudo_sum(src, final, _TCP, size))
     return Segment(
         family, src, dst, sport, dport, seq, ack, flags, window, urgent, data[20:offset], data[offset:], offset_reserved & 0xF,
         ttl, tos, ip_id, df, checksum_ok, ip_checksum_ok, ip_size, ip_options, flow_label,

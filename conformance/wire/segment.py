@@ -11,9 +11,15 @@ from enum import StrEnum
 
 from conformance.wire.options import Option, parse_options
 
-__all__ = ["ACK", "CWR", "ECE", "FIN", "PSH", "RST", "SYN", "URG", "Family", "Icmp", "Packet", "Quote", "Segment", "Unreadable"]
+__all__ = [
+    "ACK", "CWR", "ECE", "FIN", "PSH", "RST", "SYN", "URG", "Family", "Icmp", "Packet", "Quote", "Segment", "Unreadable",
+    "final_destination",
+]  # fmt: skip
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
+
+_SOURCE_ROUTES = (131, 137)
+"""The options Loose and Strict Source Route (RFC 791)."""
 
 
 class Family(StrEnum):
@@ -68,9 +74,27 @@ class Segment:
         return parse_options(self.options_data)
 
     @property
+    def destination(self) -> bytes:
+        """Where it goes in the end, which TCP's checksum covers: along a source route the IP header names the next hop only."""
+        return final_destination(self.dst, self.ip_options) if self.ip_options else self.dst
+
+    @property
     def length(self) -> int:
         """SEG.LEN: the octets of data, and one each for SYN and FIN."""
         return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+
+def final_destination(dst: bytes, ip_options: bytes) -> bytes:
+    """The last address of a source route that is not at its end (RFC 791, section 3.1), else ``dst``."""
+    at = 0
+    while at < len(ip_options) and ip_options[at]:
+        length = 1 if ip_options[at] == 1 else ip_options[at + 1] if at + 1 < len(ip_options) else 0
+        if not length:
+            break
+        if ip_options[at] in _SOURCE_ROUTES and 7 <= length <= len(ip_options) - at and ip_options[at + 2] < length:
+            return ip_options[at + length - 4 : at + length]
+        at += length
+    return dst
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from scapy.layers.l2 import Ether
 
 from conformance.wire.ip_extra import Cut, extension_chain, fragments, group_mac, padded_options
 from conformance.wire.read import read_frame
-from conformance.wire.segment import ACK, Family, Segment
+from conformance.wire.segment import ACK, Family, Segment, final_destination
 from conformance.wire.spec import Spec
 from conformance.wire.template import build
 
 MACS = b"\2\0\0\0\0\2", b"\2\0\0\0\0\1"
 HOSTS = {Family.IPV4: (b"\xc0\0\2\1", b"\xc0\0\2\2"), Family.IPV6: (bytes(15) + b"\1", bytes(15) + b"\2")}
-ROUTE = bytes.fromhex("830704c0000203")
+ROUTE = bytes.fromhex("830708c0000203")
 
 
 def frame(family: Family, extra: bytes = b"", protocol: int = 6, payload: bytes = bytes(range(60)), **fields: object) -> bytes:
@@ -127,3 +127,23 @@ def test_an_own_identification_stays() -> None:
 def test_groups() -> None:
     assert group_mac(b"\xe0\x80\0\xfb").hex() == "01005e0000fb"
     assert group_mac(bytes.fromhex("ff0200000000000000000000000000fb")).hex() == "3333000000fb"
+
+
+@pytest.mark.parametrize(
+    ("options", "final"),
+    [
+        ("830704c0000203", "c0000203"),
+        ("01890b04c0000203c6120001", "c6120001"),
+        ("830b08c0000203c6120001", "c6120001"),
+        ("830b0cc0000203c6120001", "c0000202"),
+        ("44040500830704c0000203", "c0000203"),
+        ("00830704c0000203", "c0000202"),
+        ("8303040000000000", "c0000202"),
+        ("830b04c0000203", "c0000202"),
+        ("1e00", "c0000202"),
+        ("1e", "c0000202"),
+        ("", "c0000202"),
+    ],
+)
+def test_where_a_packet_goes_along_a_source_route(options: str, final: str) -> None:
+    assert final_destination(bytes.fromhex("c0000202"), bytes.fromhex(options)) == bytes.fromhex(final)
