@@ -82,9 +82,9 @@ class Document:
 def shown(value: Data) -> str:
     """A value as an error names it, on one line."""
     if isinstance(value, dict):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
     if isinstance(value, bool):

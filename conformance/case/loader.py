@@ -71,7 +71,8 @@ def load_suite(
         cases, errors = _load_file(file, libraries[file.root], families)
         for case in cases:
             if (owner := owners.setdefault(case.id, str(file.path))) != str(file.path):
-                errors = [CaseError("a case id that is there twice", str(file.path), found=case.id, expected=f"another name than {owner}")]
+                expected = f"another name than {owner}"
+                errors = [CaseError("a case id that is there twice", str(file.path), 1, found=case.id, expected=expected)]
         suite.errors += errors
         suite.cases += [] if errors else cases
     if not paths:

@@ -203,7 +203,10 @@ class _Composer:
     def _key(self, node: _Node, event: Any) -> str | int:
         value = node.value
         if node.kind != "scalar" or isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise _mistake(event, "a key", shown(value), "text or a whole number")
+            found = (
+                "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shown(value)
+            )  # it is not filled yet
+            raise _mistake(event, "a key", found, "text or a whole number")
         if value in self.open[-1].value:
             raise _mistake(event, "a key that is there twice", str(value), "each key once")
         return value

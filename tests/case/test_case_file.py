@@ -22,7 +22,7 @@ def test_the_file_that_the_mistakes_below_are_put_in_is_right(folder: Folder) ->
     [
         ("titel: x", (3, 1), "titel", "title, requirements"),
         ("families: [ipv5]", (3, 12), "ipv5", "'ipv4' or 'ipv6'"),
-        ("families: []", (3, 11), "a list", "a list of at least 1"),
+        ("families: []", (3, 11), "an empty list", "a list of at least 1"),
         ("families: [ipv4, ipv4]", (3, 11), "ipv4 twice", "each once"),
         ("families: ipv4", (3, 11), "ipv4", "a list"),
         ("tags: [fast]", (3, 8), "fast", "'slow'"),
@@ -112,15 +112,15 @@ def test_mistakes_at_the_top(folder: Folder, line: str, where: tuple[int, int], 
         ("{call: listen(s)}", (4, 12), "1 arguments", "listen(s, 1)"),
         ("{state: s LISTNE}", (4, 15), "LISTNE", "did you mean LISTEN?"),
         ("{state: LISTEN, after: soon}", (4, 28), "soon", "a duration"),
-        ("{any_order: []}", (4, 17), "a list", "a list of at least 1"),
+        ("{any_order: []}", (4, 17), "an empty list", "a list of at least 1"),
         ("{any_order: [{silence: 1s}]}", (4, 18), "silence", "expect"),
         ("{optional: [{silence: 1s}]}", (4, 17), "silence", "expect"),
         ("{either: [[{silence: 1s}]]}", (4, 14), "a list", "a list of at least 2"),
         ("{either: [[{silence: 1s}], [{inject: S 0:0(0)}]]}", (4, 33), "inject", "expect, expect_icmp, silence"),
-        ("{either: [[{silence: 1s}], []]}", (4, 32), "a list", "a list of at least 1"),
+        ("{either: [[{silence: 1s}], []]}", (4, 32), "an empty list", "a list of at least 1"),
         ("{repeat: {times: 0, steps: [{silence: 1s}]}}", (4, 22), "0", "at least 1"),
         ("{repeat: {times: 5001, steps: [{silence: 1s}]}}", (4, 22), "5001", "at most 5000"),
-        ("{repeat: {times: 2, steps: {}}}", (4, 32), "a mapping", "a list of steps"),
+        ("{repeat: {times: 2, steps: {}}}", (4, 32), "an empty mapping", "a list of steps"),
         ("{repeat: {times: 2, steps: [{silence: 1}]}}", (4, 43), "1", "a text such as 300ms"),
         ("{repeat: {times: 2, step: 1}}", (4, 25), "step", None),
         ("{call: accept(q)}", (4, 5), "q", "a socket: found 'q', expected one that is made by a step before; there is none"),
@@ -173,3 +173,16 @@ def test_a_mistake_in_a_text_with_parameters_stands_at_its_start(folder: Folder)
 
 def test_the_tables_say_what_they_should() -> None:
     assert all(setting.meaning and setting.default for setting in SETTINGS.values())
+
+
+def test_no_steps_are_an_empty_list(folder: Folder) -> None:
+    error = folder.error(f"{HEAD}steps: []\n")
+    assert (place(error), error.found) == ((3, 8), "an empty list") and "a list of at least 1" in str(error)
+
+
+def test_an_id_that_two_files_have(folder: Folder) -> None:
+    folder.write("topic/case.yml", HEAD + STEPS)
+    suite = folder.load(HEAD + STEPS)
+    (error,) = suite.errors
+    assert (error.file, error.line, error.found) == (str(folder.path / "topic/case.yml"), 1, "topic/case[ipv6]")
+    assert str(folder.path / "topic/case.yaml") in str(error)

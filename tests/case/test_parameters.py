@@ -50,7 +50,7 @@ def test_labels_are_readable() -> None:
 @pytest.mark.parametrize(
     ("parameters", "where", "found", "expected"),
     [
-        ("  a: []\n", (2, 6), "a list", "a list of values, or a mapping of label to value"),
+        ("  a: []\n", (2, 6), "an empty list", "a list of values, or a mapping of label to value"),
         ("  a: 3\n", (2, 6), "3", "a list of values, or a mapping of label to value"),
         ("  a-b: [1]\n", (2, 3), "a-b", "a name of letters, digits and _"),
         ("  i: [1]\n", (2, 3), "i", "other than i, the round of a repeat"),

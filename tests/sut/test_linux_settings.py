@@ -86,6 +86,18 @@ def test_a_setting_that_linux_lacks_is_said_to_be() -> None:
         linux.close()
 
 
+def test_a_link_too_small_for_ipv6_has_no_settings_of_ipv6() -> None:
+    """The kernel takes IPv6 off such a device, and the files go with it."""
+    small, large = sysctls({"mtu": 576, "ttl": 9}), sysctls({"mtu": 1280, "ttl": 9})
+    assert small["net/ipv4/ip_default_ttl"] == "9"
+    assert large.keys() - small.keys() == {"net/ipv6/conf/sut/hop_limit"}
+
+
+@namespaces
+def test_a_link_too_small_for_ipv6_can_be_had(linux: Linux) -> None:
+    linux.bed({"mtu": 576, "ttl": 9}).close()
+
+
 @pytest.fixture(scope="module")
 def linux() -> Iterator[Linux]:
     sut = Linux(trace=False)
