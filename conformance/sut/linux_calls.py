@@ -20,6 +20,8 @@ __all__ = ["SocketCalls"]
 _libc = ctypes.CDLL(None, use_errno=True)
 """For what Python's sockets do not let through."""
 _FAMILIES = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+_ADDRESS = {socket.AF_INET: 4, socket.AF_INET6: 16}
+"""Octets of an address."""
 _LEVELS = {"SO_": socket.SOL_SOCKET, "TCP_": socket.IPPROTO_TCP, "IP_": socket.IPPROTO_IP, "IPV6_": socket.IPPROTO_IPV6}
 _MISSING_IN_PYTHON = {
     "TCP_FASTOPEN_CONNECT": 30, "TCP_NOTSENT_LOWAT": 25, "IP_MTU_DISCOVER": 10, "IP_MTU": 14, "IP_RECVERR": 11,
@@ -105,6 +107,12 @@ class SocketCalls:
         return self._keep(sock)
 
     def _bind(self, sock: socket.socket, host: Host) -> Outcome:
+        if len(host.address) != _ADDRESS.get(sock.family):
+            if any(host.address):
+                raw = _raw_sockaddr(host)
+                _raise_errno(_libc.bind(sock.fileno(), raw, len(raw)))
+                return Outcome(0)
+            host = Host(bytes(_ADDRESS.get(sock.family, 0)), host.port)  # the wildcard is the socket's family's
         sock.bind(_sockaddr(host))
         return Outcome(0)
 
@@ -119,7 +127,11 @@ class SocketCalls:
         if not host.address:
             _raise_errno(_libc.connect(sock.fileno(), struct.pack("=H14x", socket.AF_UNSPEC), 16))
             return Outcome(0)
-        sock.connect(_sockaddr(host))
+        if len(host.address) != _ADDRESS.get(sock.family):
+            raw = _raw_sockaddr(host)
+            _raise_errno(_libc.connect(sock.fileno(), raw, len(raw)))
+        else:
+            sock.connect(_sockaddr(host))
         return Outcome(0)
 
     def _accept(self, sock: socket.socket) -> Outcome:
@@ -223,6 +235,13 @@ def _flags(flags: str | int) -> int:
 def _sockaddr(host: Host) -> tuple[str, int]:
     family = socket.AF_INET if len(host.address) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, host.address), host.port
+
+
+def _raw_sockaddr(host: Host) -> bytes:
+    """What Python would not pass: an address of another family than the socket's."""
+    if len(host.address) == 4:
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", host.port) + host.address + bytes(8)
+    return struct.pack("=H", socket.AF_INET6) + struct.pack("!H", host.port) + bytes(4) + host.address + bytes(4)
 
 
 def _host(sock: socket.socket, address: tuple[str, int]) -> Host:

@@ -10,7 +10,7 @@ from conformance.stack.sock import Sock
 from conformance.stack.tasks import Task
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import AF_INET, AF_INET6, SOCK_STREAM
-from conformance.sut.base import Argument, Outcome, SiteEvents, Transition
+from conformance.sut.base import Argument, Host, Outcome, SiteEvents, Transition
 from conformance.sut.reference_calls import CALLS, StackAtWork, constant, outcome_of
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
@@ -52,12 +52,20 @@ class ReferenceAgent:
             name, converted = "socket", self._socket(arguments)
         else:
             name, convert = CALLS[function]
-            converted = convert(arguments)
+            converted = convert(self._of_its_family(arguments) if function == "bind" else arguments)
             self._set_blocking(arguments[0], blocking)
             if function == "close":
                 self._nonblocking.pop(arguments[0], None)  # its number may be given out again
         with StackAtWork():
             return self._net.call(name, *converted, tag=tag)
+
+    def _of_its_family(self, arguments: Sequence[Argument]) -> Sequence[Argument]:
+        """The wildcard is the one of the socket's family, which may be another than the case's."""
+        handle, host = arguments
+        socket = self._net.files.get(handle) if isinstance(handle, int) else None
+        if not isinstance(host, Host) or any(host.address) or socket is None or socket.sk is None:
+            return arguments
+        return handle, Host(bytes(16 if socket.sk.sk_family == AF_INET6 else 4), host.port)
 
     def _set_blocking(self, handle: Argument, blocking: bool) -> None:
         """O_NONBLOCK, as the call wants it: the stack looks at it when a call begins."""
