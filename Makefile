@@ -30,6 +30,13 @@ fuzz: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python tests/bench/bench.py
 
+mutants: $(VENV)/.mutants
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') --json build/mutants.json
+
+$(VENV)/.mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	@touch $@
+
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     tell = _teller(options.quiet)
     try:
-        subject = StackAndSuite(cases=options.cases)
-        mutants, claims = _mutants(subject, options.which)
+        subject = StackAndSuite(cases=options.cases, only=options.runs)
+        mutants, claims, lost = _mutants(subject, options.which)
     except ValueError as error:
         print(error, file=sys.stderr)
         return _WRONG
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{mutants[number].name}: {mutants[number].before} → {mutants[number].after}")
         return 0
     report = hunt(subject, mutants, chosen, options.folder, options.jobs, tell)
-    report.claims, report.errors = found, [*report.errors, *errors]
+    report.claims, report.errors = found, [*lost, *report.errors, *errors]
     if options.json:
         options.json.write_text(json.dumps(report.json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(report.text())
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time")
     parser.add_argument("--cases", type=Path, help="default: the suite")
+    parser.add_argument("--runs", type=Path, action="append", default=[], metavar="PATH", help="play only the cases of this file or folder")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants", help="for what is remembered between runs")
     parser.add_argument("--list", action="store_true", help="print the mutants and play none")
     parser.add_argument("--quiet", action="store_true", help="say nothing on the way")
@@ -84,17 +86,22 @@ def _chosen(mutant: Mutant, number: int, options: argparse.Namespace) -> bool:
     return not options.only or any(fnmatch(text, f"*{only}*") for only in options.only for text in (mutant.name, mutant.file))
 
 
-def _mutants(subject: StackAndSuite, which: str) -> tuple[list[Mutant], list[equivalent.Claim]]:
+def _mutants(subject: StackAndSuite, which: str) -> tuple[list[Mutant], list[equivalent.Claim], list[str]]:
+    """All mutants, what is said of them, and the curated ones whose place is not there any more."""
     mutants: list[Mutant] = []
-    if which != "generated":
-        mutants += [curated.apply(bug, subject.sources) for bug in curated.read()]
+    lost: list[str] = []
+    for bug in curated.read() if which != "generated" else ():
+        try:
+            mutants.append(curated.apply(bug, subject.sources))
+        except ValueError as error:
+            lost.append(str(error))
     if which == "curated":
-        return mutants, []
+        return mutants, [], lost
     try:
         from .generated import generate
     except ImportError as error:
         raise ValueError(f"{error}: generated mutants need `pip install -e '.[mutants]'`, which `make mutants` does") from None
-    return mutants + generate(subject.sources), equivalent.read()
+    return mutants + generate(subject.sources), equivalent.read(), lost
 
 
 def hunt(
@@ -128,7 +135,7 @@ def hunt(
     for count, (mutant, outcome) in enumerate(hunter.run(waiting), 1):
         number, of = before[id(mutant)]
         results.add(mutant, outcome, of if not outcome.killed else 0)
-        outcomes[number] = outcome if outcome.killed else Outcome("survived", played=outcome.played + of)
+        outcomes[number] = outcome if outcome.killed else replace(outcome, played=outcome.played + of)
         alive = sum(not outcome.killed for outcome in outcomes.values())
         tell(f"mutants: {count} of {len(waiting)} played, {len(outcomes)} of {len(chosen)} known, {alive} of them alive")
     if len(chosen) == len(mutants) and {mutant.curated for mutant in mutants} == {True, False}:

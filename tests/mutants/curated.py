@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,13 @@ _NEEDED = ("name", "history", "breaks", "edits")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Whole lines of one file, and what stands there instead; their common indentation is that of the file."""
+    """A part of a line of one file, or whole lines without their common indentation, and what stands there instead."""
 
     file: str
     old: tuple[str, ...]
     new: tuple[str, ...]
     within: str
-    """The function, where the lines are in more than one."""
+    """The function, where it is in more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def _edit(edit: Mapping[str, Any]) -> Edit:
 
 
 def apply(bug: Bug, sources: Mapping[str, str]) -> Mutant:
-    """Plant it. Raises ValueError, naming bug and file, where its lines are not there any more, or not just once."""
+    """Plant it. Raises ValueError, naming bug and file, where its place is not there any more, or not just once."""
     texts: dict[str, str] = {}
     lines: dict[str, int] | None = {}
     likely: dict[str, int] = {}
@@ -82,15 +81,14 @@ def apply(bug: Bug, sources: Mapping[str, str]) -> Mutant:
         if edit.file not in sources:
             raise ValueError(f"{FILE.name}: {bug.name}: there is no {edit.file}")
         text = texts.get(edit.file, sources[edit.file])
-        at, indent = _found(bug, edit, text)
+        at, count, new = _planted(bug, edit, text)
         rows = text.split("\n")
-        old = rows[at : at + len(edit.old)]
-        new = [indent + row if row else row for row in edit.new] or [indent + "pass"]
-        texts[edit.file] = "\n".join([*rows[:at], *new, *rows[at + len(old) :]])
+        old = rows[at : at + count]
+        texts[edit.file] = "\n".join([*rows[:at], *new, *rows[at + count :]])
         if first is None:
             differs = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)) - 1)
             first = edit.file, at + differs + 1, place_of(text, at + 1).function, old[differs].strip(), new[differs].strip()
-        for row in range(at + 1, at + len(old) + 1):
+        for row in range(at + 1, at + count + 1):
             place = place_of(text, row)
             if place.at_load:
                 lines, likely = None, {**likely, **users(place.names, sources)}
@@ -101,17 +99,21 @@ def apply(bug: Bug, sources: Mapping[str, str]) -> Mutant:
     return Mutant(bug.name, True, file, line, function, before, after, texts, "", lines, likely)
 
 
-def _found(bug: Bug, edit: Edit, text: str) -> tuple[int, str]:
-    """The index of the first line, and its indentation."""
+def _planted(bug: Bug, edit: Edit, text: str) -> tuple[int, int, list[str]]:
+    """Where the lines are that differ, how many, and what stands there instead."""
     rows = text.split("\n")
     found = []
-    for at in range(len(rows) - len(edit.old) + 1):
-        indent = re.match(r"\s*", rows[at])[0]  # type: ignore[index]
-        same = all(row == (indent + old if old else "") for row, old in zip(rows[at:], edit.old, strict=False))
-        if same and (not edit.within or place_of(text, at + 1).function.split(".")[-1] == edit.within):
-            found.append((at, indent))
+    for at, row in enumerate(rows):
+        if edit.within and place_of(text, at + 1).function.split(".")[-1] != edit.within:
+            continue
+        indent = row[: len(row) - len(row.lstrip())]
+        if len(edit.old) == 1:
+            new = "\n".join(line and (indent + line if number else line) for number, line in enumerate(edit.new)) or "pass"
+            found += [(at, 1, row.replace(edit.old[0], new).split("\n"))] * row.count(edit.old[0])
+        elif rows[at : at + len(edit.old)] == [line and indent + line for line in edit.old]:
+            found.append((at, len(edit.old), [line and indent + line for line in edit.new or ("pass",)]))
     if len(found) != 1:
         where = f"{edit.file}{f', {edit.within}' if edit.within else ''}"
-        how = "are not there any more" if not found else f"are there {len(found)} times (in: says in which function)"
-        raise ValueError(f"{FILE.name}: {bug.name}: these lines of {where} {how}:\n    " + "\n    ".join(edit.old))
+        how = "is not there any more" if not found else f"is there {len(found)} times (in: says in which function)"
+        raise ValueError(f"{FILE.name}: {bug.name}: this {how} in {where}:\n    " + "\n    ".join(edit.old))
     return found[0]

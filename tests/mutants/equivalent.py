@@ -45,9 +45,8 @@ def read(path: Path = FILE) -> list[Claim]:
         wrong = [name for name, value in entry.items() if name not in _FIELDS or not isinstance(value, _FIELDS[name]) or not value]
         missing = [name for name in _FIELDS if name not in entry and name not in ("nth", "function")]
         if wrong or missing:
-            raise ValueError(
-                f"{path.name}: entry {number}: wrong: {', '.join(wrong) or 'nothing'}; missing: {', '.join(missing) or 'nothing'}"
-            )
+            said = [*map("{} is wrong".format, wrong), *map("{} is missing".format, missing)]
+            raise ValueError(f"{path.name}: entry {number}: {', '.join(said)}")
         claims.append(Claim(**{"function": "", **entry}))
     return claims
 

@@ -127,13 +127,13 @@ class Hunt:
         try:
             load(self._compiled.with_texts(task.mutant.texts), self._compiled.modules)
             judge = self._subject.judge()
-        except Exception as error:
+        except BaseException as error:
             return {"status": "killed", "reason": f"the stack cannot be loaded: {type(error).__name__}: {error}"}
         for count, number in enumerate(task.order, 1):
             limits.begin(count, _LEAST + _TIMES * self._played[number].seconds)
             try:
                 wrong = judge(number)
-            except Exception as error:
+            except BaseException as error:
                 wrong = f"it breaks the tester: {type(error).__name__}: {error}"
             if wrong is not None:
                 return {"status": "killed", "by": number, "reason": wrong, "played": count}

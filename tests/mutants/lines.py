@@ -20,6 +20,8 @@ from .subject import Subject
 __all__ = ["Played", "measured", "reaching", "stack_hash"]
 
 _SLICE = 100
+_MOST_KEPT = 20
+"""Times as many as there are now: runs that were changed since are forgotten."""
 _LONGEST = 60.0
 """Seconds of processor time that a run may take on the stack without a bug."""
 
@@ -55,7 +57,8 @@ def measured(subject: Subject, compiled: Compiled, folder: Path, jobs: int, tell
         for numbers, found in _play(subject, compiled, missing, jobs, tell):
             known.update((subject.runs[number].key, played) for number, played in zip(numbers, found, strict=True))
         now = {run.key for run in subject.runs}
-        known = {key: played for key, played in known.items() if key in now}
+        if len(known) > _MOST_KEPT * len(now):
+            known = {key: played for key, played in known.items() if key in now}
         folder.mkdir(parents=True, exist_ok=True)
         new = cache.with_suffix(".new")
         new.write_bytes(pickle.dumps(known))

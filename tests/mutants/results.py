@@ -65,9 +65,10 @@ class Results:
         if entry is None:
             return Known(hint=hint)
         if entry["status"] == "survived":
-            if entry["suite"] == self._suite:
+            tried = self._suite_keys(entry["suite"])
+            if tried >= self._suites[self._suite]:
                 return Known(Outcome("survived", played=entry["played"]))
-            return Known(None, hint, self._suite_keys(entry["suite"]), entry["played"])
+            return Known(None, hint, tried, entry["played"])
         if not entry["by"]:
             return Known(Outcome(entry["status"], None, entry["reason"]))
         if (number := self._numbers.get(entry["by"])) is not None:
@@ -100,7 +101,7 @@ class Results:
     def _suite_keys(self, suite: str) -> frozenset[str]:
         if suite not in self._suites:
             path = self._folder / f"suite-{suite}.txt"
-            self._suites[suite] = frozenset(path.read_text().split()) if path.is_file() else frozenset()
+            self._suites[suite] = frozenset(path.read_text().splitlines()) if path.is_file() else frozenset()
         return self._suites[suite]
 
     def _id(self, mutant: Mutant) -> str:

@@ -53,11 +53,12 @@ class Subject(Protocol):
 class StackAndSuite:
     """The stack in ``conformance/stack``; each case run as it is, and once more with Linux's choices, against Linux's known deviations."""
 
-    def __init__(self, root: Path = ROOT, cases: Path | None = None) -> None:
+    def __init__(self, root: Path = ROOT, cases: Path | None = None, only: Sequence[Path] = ()) -> None:
+        """``only``: files and folders; the other cases are not played."""
         self.modules = _modules(root)
         self.sources = {file: (root / file).read_text("utf-8") for file in self.modules.values()}
         folder = cases or root / "cases"
-        suite = load_suite(folder)
+        suite = load_suite(folder, only)
         known = load_expectations(folder / "expectations" / "linux.yaml")
         good, errors = build_packets(suite.cases)
         self.errors = [str(error) for error in (*suite.errors, *known.errors, *errors)]
