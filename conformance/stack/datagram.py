@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from conformance.stack.errors import SocketError
-from conformance.stack.icmp_errors import icmp_err_convert
+from conformance.stack.icmp_errors import icmp_err_convert, ip_icmp_error
 from conformance.stack.in6 import INADDR_ANY, ipv6_addr_v4mapped, on_wire
 from conformance.stack.ip_output import ip_queue_xmit
 from conformance.stack.route import Dst, dst_mtu, ip_route_output, is_multicast, update_pmtu
@@ -171,7 +171,7 @@ def skb_recv_datagram(sk: Sock, size: int, flags: int) -> Call:
 def datagram_poll(sk: Sock) -> int:
     """Always writable: what cannot be sent is lost."""
     mask = POLLOUT
-    if sk.sk_err is not None:
+    if sk.sk_err is not None or sk.error_queue:
         mask |= POLLERR
     if sk.sk_shutdown & Shutdown.RCV:
         mask |= POLLRDHUP | POLLIN
@@ -196,6 +196,7 @@ def datagram_err(sk: Sock, message: Icmp, daddr: bytes) -> None:
         if sk.pmtudisc == IP_PMTUDISC_DONT:
             return
         hard = True
+    ip_icmp_error(sk, error, message)
     if sk.recverr or (hard and sk.sk_state is TcpState.ESTABLISHED):
         sk.sk_error_report(error)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from conformance.stack.sock import Sock
 from conformance.wire.segment import Family, Icmp
 
-__all__ = ["icmp_err_convert"]
+__all__ = ["icmp_err_convert", "ip_icmp_error"]
 
 _UNREACHABLE = (
     ("ENETUNREACH", False), ("EHOSTUNREACH", False), ("ENOPROTOOPT", True), ("ECONNREFUSED", True), ("EMSGSIZE", False),
@@ -28,3 +29,10 @@ def icmp_err_convert(message: Icmp) -> tuple[str, bool] | None:
     if message.type == 1:
         return _UNREACHABLE6[message.code] if message.code < len(_UNREACHABLE6) else ("EPROTO", False)
     return {2: ("EMSGSIZE", False), 3: ("EHOSTUNREACH", False), 4: ("EPROTO", True)}.get(message.type)
+
+
+def ip_icmp_error(sk: Sock, error: str, message: Icmp) -> None:
+    """Queue an error for MSG_ERRQUEUE, if the caller wants that (IP_RECVERR; net/ipv4/ip_sockglue.c)."""
+    if sk.recverr:
+        origin = "icmp" if message.family is Family.IPV4 else "icmp6"
+        sk.error_queue.append(f"{error} {origin} {message.type} {message.code} {message.mtu}")

@@ -196,7 +196,7 @@ def tcp_poll(sk: Sock) -> int:
             mask |= POLLPRI
     elif state is _S.SYN_SENT and sk.defer_connect:
         mask |= POLLOUT
-    if sk.sk_err:
+    if sk.sk_err or sk.error_queue:
         mask |= POLLERR
     return mask
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt, tcp_write_queue
 from conformance.stack.errors import SocketError
-from conformance.stack.icmp_errors import icmp_err_convert
+from conformance.stack.icmp_errors import icmp_err_convert, ip_icmp_error
 from conformance.stack.in6 import on_wire
 from conformance.stack.inet_connection_sock import inet_csk_accept, inet_csk_get_port, inet_csk_reqsk_queue_add
 from conformance.stack.inet_hashtables import inet_hash, inet_hash_connect, inet_put_port, inet_unhash
@@ -189,7 +189,7 @@ def tcp_v4_conn_request(sk: TcpSock, skb: Segment) -> None:
 def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: int | None = None) -> None:
     """A SYN for a listener: a request, and a SYN,ACK. A listener without room drops it, or answers with a cookie (RFC 4987)."""
     net, sysctl = sk.net, sk.net.sysctl
-    full = sk.requests >= min(sysctl.syn_backlog, max(sk.sk_max_ack_backlog, 1)) and isn is None
+    full = isn is None and inet_csk_reqsk_queue_is_full(sk)
     cookie = sysctl.syn_cookies == "always" or (full and sysctl.syn_cookies == "on")
     if full:
         net.overflowed = net.now
@@ -216,6 +216,18 @@ def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: i
         _fastopen_child(sk, req, skb)
     else:
         tcp_v4_send_synack(req)
+
+
+def inet_csk_reqsk_queue_is_full(sk: TcpSock) -> bool:
+    """Are there as many requests as the backlog and the settings allow? Linux takes one more than the backlog says.
+
+    Without cookies it leaves a quarter of the other limit to peers that it knows, which here are none.
+    """
+    sysctl = sk.net.sysctl
+    if not sysctl.linux:
+        return sk.requests >= min(sysctl.syn_backlog, max(sk.sk_max_ack_backlog, 1))
+    most = sysctl.syn_backlog
+    return sk.requests > sk.sk_max_ack_backlog or (sysctl.syn_cookies == "off" and most - sk.requests < most >> 2)
 
 
 def _send_cookie(req: RequestSock, skb: Segment, options: OptionsReceived) -> None:
@@ -363,6 +375,8 @@ def _unreachable(sk: TcpSock, message: Icmp) -> None:
         return
     error = found[0]
     opening = sk.sk_state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
+    if opening:
+        ip_icmp_error(sk, error, message)
     ends = opening if sk.net.sysctl.linux else _is_hard(message)  # Linux: see cases/expectations/linux.yaml, icmp/
     if ends:
         sk.sk_err = error

@@ -13,7 +13,21 @@ from conformance.stack.sock import Address
 from conformance.stack.socket import SYSCALLS
 from conformance.stack.sysctl import MS, SECOND, Sysctl
 from conformance.stack.tasks import Task
-from conformance.stack.uapi import MSG_DONTWAIT, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SOCK_NONBLOCK
+from conformance.stack.uapi import (
+    FIONREAD,
+    MSG_DONTWAIT,
+    MSG_ERRQUEUE,
+    MSG_FASTOPEN,
+    MSG_MORE,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    MSG_WAITALL,
+    SIOCATMARK,
+    SIOCOUTQ,
+    SIOCOUTQNSD,
+    SOCK_NONBLOCK,
+)  # fmt: skip
 from tests.stack.bounds import Bounds
 from tests.stack.brief import Brief
 from tests.stack.budget import budget
@@ -90,7 +104,7 @@ values = st.one_of(
     st.binary(max_size=5),
 )
 data = st.sampled_from([0, 1, 100, 3000, 70_000]).map(bytes)
-bits = [MSG_DONTWAIT, MSG_PEEK, MSG_OOB, MSG_WAITALL, MSG_MORE, MSG_TRUNC, MSG_FASTOPEN, 1 << 30]
+bits = [MSG_DONTWAIT, MSG_PEEK, MSG_OOB, MSG_WAITALL, MSG_MORE, MSG_TRUNC, MSG_FASTOPEN, MSG_ERRQUEUE, 1 << 30]
 flags = st.one_of(
     st.just(0), st.just(MSG_DONTWAIT), st.sampled_from(bits), st.builds(int.__or__, st.sampled_from(bits), st.sampled_from(bits))
 )
@@ -114,6 +128,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
         st.lists(st.tuples(FDS, st.integers(0, 0x2FFF)), max_size=3), st.one_of(st.none(), st.sampled_from([0, MS, SECOND]))
     ),
     "fcntl": st.tuples(FDS, st.booleans()),
+    "ioctl": st.tuples(FDS, st.sampled_from([FIONREAD, SIOCATMARK, SIOCOUTQ, SIOCOUTQNSD, 0])),
     "tcp_info": st.tuples(FDS),
 }
 assert ARGUMENTS.keys() == SYSCALLS.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import established, plain
+from .case import established, listening, plain
 
 __all__ = ["PLANTED"]
 
@@ -21,6 +21,10 @@ _SYNS = """
       - {expect: "S. 0:$end$i(0) ack 1 <mss *,sackOK,TS val $ts$i ecr 1>", on: c$i}
 """
 _STAMPED = """
+- inject: S 0:0(0) <mss 1460,TS val 100 ecr 0>
+- expect: S. 0:0(0) ack 1 <mss *,nop,nop,TS val $t ecr 100>
+- inject: . 1:1(0) ack 1 <nop,nop,TS val 100 ecr $t>
+- call: c = accept(s)
 - call: send(c, 5)
 - expect: P. 1:6(5) ack 1 <nop,nop,TS val $a ecr 100>
 - inject: . 1:1(0) ack 6 <nop,nop,TS val 100 ecr $a>
@@ -45,5 +49,5 @@ PLANTED = (
     ),
     plain("check-rounds-differ", "check", f"{_SYNS}- check: distinct $«ts⇒end»*", more=_SIXTEEN),
     plain("check-scattered", "check", f"{_SYNS}- check: scattered $«ts⇒end»*", more=_SIXTEEN),
-    established("check-rate", "check", f"{_STAMPED}- check: rate $a $b = «1..1000⇒0..0»", options="mss 1460,TS val 100 ecr 0"),
+    listening("check-rate", "check", f"{_STAMPED}- check: rate $a $b = «1..1000⇒0..0»"),
 )
