@@ -268,8 +268,12 @@ def _problem(play: Executor, step: Step, wanted: Result | None, outcome: Outcome
             holds = outcome.error is None and (not there & set(names) if absent else there >= set(names))
             return None if holds else (("none of " if absent else "at least ") + "|".join(names), actual)
         case OneOf(results):
-            problems = [_problem(play, step, one, outcome) for one in results]
-            return None if None in problems else (" or ".join(problem[0] for problem in problems if problem), actual)
+            missed = []
+            for one in results:
+                if (problem := _problem(play, step, one, outcome)) is None:
+                    return None
+                missed.append(problem[0])
+            return " or ".join(missed), actual
         case Address(host, port):
             host_wanted = Host(_host(play, step, host), _port(play, step, port))
             any_port = port == 0 and isinstance(outcome.value, Host) and outcome.value.address == host_wanted.address and outcome.value.port
