@@ -78,10 +78,8 @@ class StackAndSuite:
 
         def play(number: int) -> str | None:
             case, expectation = self._cases[number]
-            if (lack := sut.lacks(case.config)) is not None:
-                return lack
-            if missing := [need for need in (case.family.value, *case.needs) if need not in sut.capabilities]:
-                return f"it lacks {', '.join(missing)}"
+            if sut.lacks(case.config) or any(need not in sut.capabilities for need in (case.family.value, *case.needs)):
+                return None  # it is skipped, bug or not
             result = play_virtual(case, sut.name, sut.virtual_bed(case.config), seed=0)
             result.hold_against(expectation)
             if result.expected:
