@@ -244,6 +244,7 @@ def _congestion(
     if advanced and tcp_cong.tcp_rearms_rto(sk):
         tcp_timer.tcp_rearm_rto(sk)
     recovering = sk.ca_state == CaState.RECOVERY
+    delivered = acked
     if duplicate or news or sk.ca_state or sk.dupacks:
         if sk.sack_ok:
             delivered = acked + sum(sent.sacked for sent in sk.rtx_queue) - sacked
@@ -254,7 +255,7 @@ def _congestion(
     if recovering and not sk.net.sysctl.linux:
         congested = True  # nor by one that ends recovery: that sets the window (RFC 5681, section 3.2, step 6)
     if acked and sk.ca_state in (CaState.OPEN, CaState.DISORDER, CaState.LOSS) and not congested:
-        tcp_cong.tcp_cong_avoid(sk, acked, flight)
+        tcp_cong.tcp_cong_avoid(sk, delivered if sk.net.sysctl.linux else acked, flight)
         sk.cwnd_limited = False
     if sk.ca_state in (CaState.RECOVERY, CaState.LOSS):
         tcp_write_queue.tcp_xmit_retransmit_queue(sk)

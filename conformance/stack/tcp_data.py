@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.stack import tcp_timer
 from conformance.stack.sock import Shutdown
 from conformance.stack.tcp_output import MAX_BLOCKS, tcp_send_ack, tcp_win_from_space, tcp_window_to_offer
-from conformance.stack.tcp_sock import MASK, TcpSock, after, before
+from conformance.stack.tcp_sock import ATO, MASK, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.wire.segment import CWR, FIN, URG, Segment
 
@@ -38,6 +37,8 @@ def tcp_event_data_recv(sk: TcpSock, length: int) -> None:
     sk.ack_pending = True
     if length >= sk.rcv_mss:
         sk.rcv_mss = min(length, max(sk.advmss, sk.rcv_mss))
+    if not sk.lrcvtime and sk.net.sysctl.linux:
+        sk.window_clamp = 0  # tcp_measure_rcv_mss() sets another one with the first data, whatever the caller had set
     if sk.rcv_ssthresh < (space := tcp_win_from_space(sk)):
         sk.rcv_ssthresh = min(sk.rcv_ssthresh + 2 * sk.advmss, space)
     if not sk.lrcvtime:  # the peer is beginning, and wants its window to grow
@@ -57,7 +58,7 @@ def tcp_ack_snd_check(sk: TcpSock) -> None:
     if quick or full or sk.ofo_queue or sk.dsack is not None:
         tcp_send_ack(sk)
     elif not sk.delack_timer.pending:
-        sk.delack_timer.reset(sk.net.now + tcp_timer.ATO)
+        sk.delack_timer.reset(sk.net.now + ATO)
 
 
 def tcp_ecn_check_ce(sk: TcpSock, skb: Segment) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from conformance.stack import ip_output, route
 from conformance.stack.errors import SocketError
 from conformance.stack.sysctl import MS
-from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, Skb, TcpSock, before
+from conformance.stack.tcp_sock import ATO, DEFAULT_MSS, MASK, MAX_WINDOW, Skb, TcpSock, before
 from conformance.stack.tcp_states import TcpState
 from conformance.wire.segment import ACK, CWR, ECE, RST, SYN, URG
 
@@ -266,6 +266,8 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
         _event_ack_sent(sk)
     if data:
         sk.lsndtime = net.now
+        if net.now - sk.lrcvtime < ATO and sk.lrcvtime:
+            sk.pingpong = True  # what came was answered soon, and will be again (tcp_event_data_sent)
     try:
         ip_output.ip_queue_xmit(net, segment, sk.saddr, sk.daddr, _TCP, tos=tos, ttl=sk.ttl, df=_may_not_fragment(sk), options=sk.inet_opt)
     except SocketError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from conformance.stack.sock import Proto
 
 __all__ = [
-    "CWND_INFINITE", "DEFAULT_MSS", "DELACK_MAX", "MASK", "MAX_WINDOW", "CaState", "OptionsReceived", "Skb", "TcpSock", "after", "before",
+    "ATO", "CWND_INFINITE", "DEFAULT_MSS", "MASK", "MAX_WINDOW", "CaState", "OptionsReceived", "Skb", "TcpSock", "after", "before",
     "between",
 ]  # fmt: skip
 
@@ -24,8 +24,8 @@ MAX_WINDOW = 0xFFFF
 """Octets that the window field can say without scaling."""
 DEFAULT_MSS = {4: 536, 16: 1220}
 """RFC 9293, section 3.7.1 (MUST-15): where the peer says nothing, by the length of an address."""
-DELACK_MAX = 200 * MS
-"""Linux's TCP_DELACK_MAX, below the half second of RFC 9293, 3.8.6.3 (MUST-58)."""
+ATO = 40 * MS
+"""How long an acknowledgment waits for company; RFC 9293, 3.8.6.3, allows half a second (MUST-58)."""
 CWND_INFINITE = 0x7FFF_FFFF
 TIMEOUT_INIT = SECOND
 """RFC 6298, (2.1)."""
