@@ -16,6 +16,7 @@ from conformance.engine.quick import Quick
 from conformance.engine.variables import Unbound, Variables
 from conformance.sut.base import Places
 from conformance.wire.checksum import pseudo_sum
+from conformance.wire.options import parse_options, well_formed
 from conformance.wire.segment import SYN, Family
 from conformance.wire.spec import ETHERNET
 
@@ -112,11 +113,15 @@ class Reflex:
             if not frame[tcp + 13] & SYN:
                 return None
             isn = seq
-        options = self._expected.options
-        variables = self._variables
-        if (seq - isn - self._expected.seq) & _MASK32 or not (options is None or options.fit(frame[tcp + 20 :], variables)):
+        if (seq - isn - self._expected.seq) & _MASK32 or not self._options_fit(frame[tcp + 20 :]):
             return None
         try:
-            return self._answer.ready(isn, variables)
+            return self._answer.ready(isn, self._variables)
         except Unbound:  # the executor says where
             return None
+
+    def _options_fit(self, data: bytes) -> bool:
+        expected = self._expected.options
+        if expected is not None:
+            return expected.fit(data, self._variables)
+        return not data or well_formed(parse_options(data))
