@@ -51,6 +51,8 @@ def tcp_v4_connect(sk: Sock, address: Address) -> None:
     assert isinstance(sk, TcpSock)
     net = sk.net
     daddr = _destination(sk, address)
+    if not address.port and not net.sysctl.linux:  # RFC 9293, 3.10.1: "remote socket unspecified"
+        raise SocketError("EADDRNOTAVAIL")
     dst = route.ip_route_connect(net, daddr, sk.saddr)
     if dst.kind in ("multicast", "broadcast"):  # RFC 9293, 3.9.1.1, RFC 1122, 4.2.3.10 (MUST-57)
         raise SocketError("ENETUNREACH")
