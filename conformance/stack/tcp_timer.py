@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     from conformance.stack.tcp_sock import TcpSock
 
 __all__ = [
-    "ATO", "tcp_check_probe_timer", "tcp_clear_xmit_timers", "tcp_delack_timer", "tcp_keepalive_timer", "tcp_rearm_rto",
+    "tcp_check_probe_timer", "tcp_clear_xmit_timers", "tcp_delack_timer", "tcp_keepalive_timer", "tcp_rearm_rto",
     "tcp_reset_keepalive_timer", "tcp_reset_probe_timer", "tcp_reset_xmit_timer", "tcp_write_err", "tcp_write_timer",
 ]  # fmt: skip
 
-ATO = 40 * MS
-"""How long an acknowledgment waits for company; RFC 9293, 3.8.6.3, allows half a second (MUST-58)."""
 _RTO_MIN = 200 * MS
 """Linux's TCP_RTO_MIN, from which it reckons how long so many retransmissions would take, whatever rto_min is set to."""
 _SYN = (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
@@ -60,8 +58,6 @@ def tcp_write_err(sk: TcpSock) -> None:
 
 def tcp_write_timer(sk: TcpSock) -> None:
     """The retransmission timer went off, as such or as that of the window probe."""
-    if sk.sk_state in (TcpState.CLOSED, TcpState.LISTEN):
-        return
     if sk.probing:
         sk.probing = False
         _probe_timer(sk)
@@ -115,8 +111,6 @@ def _retransmit_timer(sk: TcpSock) -> None:
             tcp_write_queue.tcp_push_pending_frames(sk)
         return
     head = sk.rtx_queue[0]
-    if not sk.retrans_stamp and not sysctl.linux:
-        sk.retrans_stamp = head.first_sent
     shut = not sk.snd_wnd and not sk.sk_dead and sk.sk_state not in _SYN
     if shut:
         # The window has closed over what is under way. As long as the peer answers at all, that is probed (MUST-35, MUST-37).
@@ -153,18 +147,14 @@ def tcp_reset_probe_timer(sk: TcpSock) -> None:
     """The next probe, at an interval that grows (SHLD-30)."""
     sysctl = sk.net.sysctl
     base = max(sk.rto, sysctl.rto_min)
-    interval = min(base << min(sk.backoff, 20), sysctl.rto_max)
+    interval = min(base << sk.backoff, sysctl.rto_max)
+    if sk.user_timeout and sk.probes_since:
+        interval = min(interval, max(sk.probes_since + sk.user_timeout - sk.net.now, MS))
     sk.probing = True
     sk.retransmit_timer.reset(sk.net.now + interval)
 
 
 def _probe_timer(sk: TcpSock) -> None:
-    from conformance.stack.tcp_output import tcp_send_active_reset
-
-    if sk.rtx_queue or not sk.write_queue:
-        sk.probes_out = sk.backoff = 0
-        sk.probes_since = 0
-        return
     now, sysctl = sk.net.now, sk.net.sysctl
     if not sk.probes_since:
         sk.probes_since = now
@@ -174,10 +164,9 @@ def _probe_timer(sk: TcpSock) -> None:
     elif sk.sk_dead:
         # Nobody is left who could end it, so not even answers keep it open for ever, as they keep others (MUST-37).
         alive = sk.rto << sk.backoff < sysctl.rto_max
-        expired = not alive and max(sk.backoff, sk.probes_out) >= _orphan_retries(sk, alive)
+        most = _orphan_retries(sk, alive)
+        expired = sk.probes_out >= most or (not alive and sk.backoff >= most)
     if expired:
-        if sk.sk_dead:
-            tcp_send_active_reset(sk)
         tcp_write_err(sk)
         return
     tcp_write_queue.tcp_send_probe0(sk)
@@ -190,7 +179,7 @@ def tcp_delack_timer(sk: TcpSock) -> None:
     """What waited for company goes alone."""
     from conformance.stack.tcp_output import tcp_send_ack
 
-    if sk.ack_pending and sk.sk_state not in (TcpState.CLOSED, TcpState.LISTEN):
+    if sk.ack_pending:
         sk.pingpong = False
         tcp_send_ack(sk)
         sk.net.count("DelayedACKs")

@@ -311,5 +311,6 @@ def tcp_send_probe0(sk: TcpSock) -> None:
         return
     if not sent_data:
         sk.probes_out += 1
-        sk.backoff += 1
+        if sk.backoff < sk.net.sysctl.retries2:
+            sk.backoff += 1
     tcp_timer.tcp_reset_probe_timer(sk)
