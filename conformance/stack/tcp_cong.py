@@ -165,6 +165,8 @@ def _leave(sk: TcpSock) -> None:
 
 def _mark_lost(sk: TcpSock) -> bool:
     """RFC 6675's IsLost(): three runs above it, or more than two segments' octets, have arrived. Is the head lost?"""
+    if sk.net.sysctl.linux:
+        return _mark_lost_rack(sk)
     runs = octets = 0
     mss, run = max(sk.mss_cache, 1), False
     for skb in reversed(sk.rtx_queue):
@@ -174,6 +176,15 @@ def _mark_lost(sk: TcpSock) -> bool:
         elif runs >= DUP_THRESH or octets > (DUP_THRESH - 1) * mss:
             skb.lost = True
         run = skb.sacked
+    return bool(sk.rtx_queue) and sk.rtx_queue[0].lost
+
+
+def _mark_lost_rack(sk: TcpSock) -> bool:
+    """Linux: with three segments SACKed, or in recovery, all is lost that was sent before them (RFC 8985; tcp_rack_mark_lost)."""
+    sacked = [at for at, skb in enumerate(sk.rtx_queue) if skb.sacked]
+    if sacked and (len(sacked) >= DUP_THRESH or sk.ca_state == CaState.RECOVERY):
+        for at, skb in enumerate(sk.rtx_queue):
+            skb.lost |= at < sacked[-1] and not skb.sacked
     return bool(sk.rtx_queue) and sk.rtx_queue[0].lost
 
 
