@@ -68,8 +68,6 @@ def tcp_ecn_check_ce(sk: TcpSock, skb: Segment) -> None:
     if skb.flags & CWR:
         sk.ecn_demand_cwr = False
     if skb.tos & 3 == 3 and skb.payload:
-        if not sk.ecn_demand_cwr:
-            tcp_enter_quickack(sk, 2)
         sk.ecn_demand_cwr = True
 
 
