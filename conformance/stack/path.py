@@ -37,8 +37,9 @@ _METHODS = {
 """Methods that are layers, and what the kernel calls them."""
 _NAMES = {"sk_wait": "sk_wait_event", "tcp_cwnd_restart_after_idle": "tcp_slow_start_after_idle_check"}
 """Functions that have another name than the kernel's, which may be a macro's."""
-_OWN = frozenset({"tcp_rtt_sample", "tcp_send_segment"})
-"""Functions that Linux has not. What they call is called by the layer above them."""
+_OWN = frozenset({"__create_fn__", "tcp_rtt_sample", "tcp_send_segment"})
+"""Functions that Linux has not; ``__create_fn__`` makes a dataclass when a module is first imported. What they call is called by the layer
+above them."""
 _HELPERS = frozenset({
     "address_of", "after", "before", "between", "between_una", "checksummed", "compute_score", "dst_advmss", "dst_mtu",
     "fixed_neighbour", "inet_protos", "inet_rcv_saddr_equal", "ipv6_addr_v4mapped", "is_any", "is_link_local", "is_loopback",
