@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in chosen:
             print(f"{mutants[number].name}: {mutants[number].before} → {mutants[number].after}")
         return 0
-    report = hunt(subject, mutants, chosen, options.folder, options.jobs, tell)
+    report = hunt(subject, mutants, chosen, options.folder, options.jobs, tell, options.most)
     report.claims, report.errors = found, [*lost, *report.errors, *errors]
     if options.json:
         options.json.write_text(json.dumps(report.json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time")
     parser.add_argument("--cases", type=Path, help="default: the suite")
     parser.add_argument("--runs", type=Path, action="append", default=[], metavar="PATH", help="play only the cases of this file or folder")
+    parser.add_argument("--most", type=int, default=0, metavar="N", help="play only the N likeliest runs, for a first impression")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants", help="for what is remembered between runs")
     parser.add_argument("--list", action="store_true", help="print the mutants and play none")
     parser.add_argument("--quiet", action="store_true", help="say nothing on the way")
@@ -105,7 +106,7 @@ def _mutants(subject: StackAndSuite, which: str) -> tuple[list[Mutant], list[equ
 
 
 def hunt(
-    subject: Subject, mutants: Sequence[Mutant], chosen: Sequence[int], folder: Path, jobs: int, tell: Callable[[str], None]
+    subject: Subject, mutants: Sequence[Mutant], chosen: Sequence[int], folder: Path, jobs: int, tell: Callable[[str], None], most: int = 0
 ) -> Report:
     """Play runs against the chosen mutants, but for what is known."""
     compiled = Compiled(subject.sources, subject.modules)
@@ -117,8 +118,8 @@ def hunt(
     ]
     if len(errors) > _MOST_ERRORS:
         errors[_MOST_ERRORS:] = [f"and {len(errors) - _MOST_ERRORS} more do not end as expected on the stack without a bug"]
-    results = Results(folder, stack_hash(subject), subject.runs, [now.wrong is None for now in played])
-    hunter = Hunt(subject, compiled, played, jobs)
+    results = Results(folder, stack_hash(subject), subject.runs, [now.wrong is None for now in played], most)
+    hunter = Hunt(subject, compiled, played, jobs, most)
     outcomes: dict[int, Outcome] = {}
     waiting, before = [], {}
     for number in chosen:

@@ -51,7 +51,9 @@ class _Task:
 class Hunt:
     """The runs that may be played, and what is known of which of them notice what."""
 
-    def __init__(self, subject: Subject, compiled: Compiled, played: Sequence[Played], jobs: int) -> None:
+    def __init__(self, subject: Subject, compiled: Compiled, played: Sequence[Played], jobs: int, most: int = 0) -> None:
+        """``most``: no more than so many runs for a mutant, the likeliest; 0: all."""
+        self._most = most
         self._subject, self._compiled, self._played, self._jobs = subject, compiled, played, jobs
         self._usable = {number for number, run in enumerate(played) if run.wrong is None}
         seen: Counter[str] = Counter()
@@ -83,7 +85,7 @@ class Hunt:
                 -self._groups[runs[number].group],
             )
 
-        return sorted(able, key=rank)
+        return sorted(able, key=rank)[: self._most or None]
 
     def run(self, mutants: Sequence[tuple[Mutant, int | None, frozenset[str]]]) -> Iterator[tuple[Mutant, Outcome]]:
         """Each mutant (with a hint and the runs to skip) and what became of it, as soon as that is known."""

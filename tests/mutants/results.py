@@ -37,13 +37,15 @@ class Results:
     that noticed it is the same; of one that survived only those runs are played that were not there before.
     """
 
-    def __init__(self, folder: Path, stack: str, runs: Sequence[Run], usable: Sequence[bool]) -> None:
+    def __init__(self, folder: Path, stack: str, runs: Sequence[Run], usable: Sequence[bool], most: int = 0) -> None:
         self._folder, self._stack, self._runs = folder, stack, runs
         folder.mkdir(parents=True, exist_ok=True)
         self._numbers = {run.key: number for number, run in enumerate(runs)}
         self._names = {run.name: number for number, run in enumerate(runs)}
         keys = sorted(run.key for run, use in zip(runs, usable, strict=True) if use)
         self._suite = hashlib.sha256("".join(keys).encode()).hexdigest()[:24]
+        self._tried = f"{self._suite}/{most}" if most else self._suite
+        """What is said of survivors: of all these runs, or of the likeliest only."""
         self._suites: dict[str, frozenset[str]] = {self._suite: frozenset(keys)}
         (folder / f"suite-{self._suite}.txt").write_text("\n".join(keys))
         self._file = folder / "results.jsonl"
@@ -65,8 +67,10 @@ class Results:
         if entry is None:
             return Known(hint=hint)
         if entry["status"] == "survived":
+            if "/" in entry["suite"] and entry["suite"] != self._tried:
+                return Known(hint=hint)
             tried = self._suite_keys(entry["suite"])
-            if tried >= self._suites[self._suite]:
+            if tried >= self._suites[self._suite] or entry["suite"] == self._tried:
                 return Known(Outcome("survived", played=entry["played"]))
             return Known(None, hint, tried, entry["played"])
         if not entry["by"]:
@@ -80,7 +84,7 @@ class Results:
         by = self._runs[outcome.by] if outcome.by is not None else None
         entry = {
             "mutant": self._id(mutant), "at": _at(mutant), "status": outcome.status, "by": by.key if by else "",
-            "by_name": by.name if by else "", "reason": outcome.reason, "played": outcome.played + before, "suite": self._suite,
+            "by_name": by.name if by else "", "reason": outcome.reason, "played": outcome.played + before, "suite": self._tried,
         }  # fmt: skip
         self._lines[entry["mutant"]] = entry
         with self._file.open("a", encoding="utf-8") as file:
