@@ -204,7 +204,7 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
                 tcp_send_challenge_ack(sk)
             return False
         if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, skb, options.sacks):
-            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True)
+            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True, acked=0, delivered=1)
             tcp_write_queue.tcp_xmit_retransmit_queue(sk)
         return True
     if after(ack, sk.snd_nxt):

@@ -23,23 +23,21 @@ __all__ = [
 DUP_THRESH = 3
 _LEAST = 2
 """Segments; RFC 5681, equation (4)."""
-_FALL_BACK = 4096
-"""Octets: the 4 KB of RFC 6928, section 2."""
 
 
 def _initial_window(sk: TcpSock) -> int:
     """RFC 6928, section 2. Linux takes as many segments whatever their size (TCP_INIT_CWND)."""
-    most, mss = sk.net.sysctl.initial_window, max(sk.mss_cache, 1)
-    return most if sk.net.sysctl.linux else max(min(most * mss, max(2 * mss, 14600)) // mss, 1)
+    most, mss = sk.net.sysctl.initial_window, sk.mss_cache
+    return most if sk.net.sysctl.linux else min(most, max(2, 14600 // mss))
 
 
 def tcp_init_transfer(sk: TcpSock) -> None:
     """The initial window of RFC 6928; of one segment if the SYN was lost more than once (RFC 5681, section 3.1)."""
     sk.snd_cwnd = _initial_window(sk)
-    if sk.total_retrans > 1 or (sk.total_retrans and not sk.tstamp_ok and sk.net.sysctl.linux):
+    if sk.total_retrans > 1:
         sk.snd_cwnd = 1
     sk.snd_ssthresh = CWND_INFINITE
-    sk.high_seq = sk.recover = (sk.snd_una - 1) & MASK
+    sk.recover = (sk.snd_una - 1) & MASK
     sk.first_window = (sk.snd_una + sk.snd_cwnd * sk.mss_cache) & MASK
 
 
@@ -53,8 +51,7 @@ def _restart_window(sk: TcpSock) -> int:
     """RFC 6928, section 2: the initial window, or that of RFC 3390 once a window of more than 4 KB has lost something."""
     if not sk.fall_back:
         return _initial_window(sk)
-    mss = max(sk.mss_cache, 1)
-    return min(4 * mss, max(2 * mss, 4380)) // mss
+    return min(4, max(2, 4380 // sk.mss_cache))
 
 
 def tcp_cwnd_restart_after_idle(sk: TcpSock) -> None:
@@ -64,10 +61,8 @@ def tcp_cwnd_restart_after_idle(sk: TcpSock) -> None:
         return
     restart = min(_restart_window(sk), sk.snd_cwnd)
     if sk.net.sysctl.linux:
-        sk.snd_ssthresh = max(sk.snd_ssthresh, (sk.snd_cwnd * 3) >> 2)
         restart = max(sk.snd_cwnd >> min(idle // sk.rto, 31), restart)
     sk.snd_cwnd = restart
-    sk.snd_cwnd_cnt = 0
     sk.first_window = (sk.snd_nxt + restart * sk.mss_cache) & MASK
 
 
@@ -92,10 +87,8 @@ def tcp_cong_avoid(sk: TcpSock, acked: int, flight: int) -> None:
 
 
 def _loss_seen(sk: TcpSock) -> None:
-    """RFC 6928, section 2: an initial window of more than 4 KB that loses something was too large, and is not used again."""
-    lost = sk.rtx_queue and before(sk.rtx_queue[0].seq, sk.first_window)
-    if lost and not sk.net.sysctl.linux and (sk.snd_nxt - sk.rtx_queue[0].seq) & MASK > _FALL_BACK:
-        sk.fall_back = True
+    """RFC 6928, section 2: an initial window that loses something was too large, and is not used again."""
+    sk.fall_back |= not sk.net.sysctl.linux and before(sk.snd_una, sk.first_window)
 
 
 def tcp_enter_loss(sk: TcpSock) -> None:
@@ -156,11 +149,6 @@ def _leave(sk: TcpSock) -> None:
     if sk.ca_state == CaState.RECOVERY:
         sk.snd_cwnd = sk.snd_ssthresh if sk.sack_ok or sk.net.sysctl.linux else min(sk.snd_ssthresh, max(len(sk.rtx_queue), 1) + 1)
     sk.ca_state = CaState.OPEN
-    sk.dupacks = 0
-    for skb in sk.rtx_queue:
-        skb.lost = skb.in_retrans = False
-    if any(skb.sacked for skb in sk.rtx_queue):
-        sk.ca_state = CaState.DISORDER
 
 
 def _mark_lost(sk: TcpSock) -> bool:
@@ -168,12 +156,12 @@ def _mark_lost(sk: TcpSock) -> bool:
     if sk.net.sysctl.linux:
         return _mark_lost_rack(sk)
     runs = octets = 0
-    mss, run = max(sk.mss_cache, 1), False
+    run = False
     for skb in reversed(sk.rtx_queue):
         if skb.sacked:
             runs += not run
             octets += len(skb.data)
-        elif runs >= DUP_THRESH or octets > (DUP_THRESH - 1) * mss:
+        elif runs >= DUP_THRESH or octets > (DUP_THRESH - 1) * sk.mss_cache:
             skb.lost = True
         run = skb.sacked
     return bool(sk.rtx_queue) and sk.rtx_queue[0].lost
@@ -195,7 +183,7 @@ def _is_over(sk: TcpSock) -> bool:
     return sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq)
 
 
-def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: int = 0, delivered: int = 0) -> None:
+def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: int, delivered: int) -> None:
     """What an acknowledgment says of loss.
 
     Args:
