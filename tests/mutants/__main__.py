@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import json
 import os
 import sys
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from . import curated, equivalent
 from .hunt import Hunt, Outcome
-from .lines import measured, stack_hash
+from .infection import instrumented
+from .lines import differing, measured, stack_hash
 from .loading import Compiled
 from .mutant import Mutant
 from .report import Report
@@ -110,7 +112,8 @@ def hunt(
 ) -> Report:
     """Play runs against the chosen mutants, but for what is known."""
     compiled = Compiled(subject.sources, subject.modules)
-    played = measured(subject, compiled, folder, jobs, tell)
+    own = compiled.with_texts({})
+    played = measured(subject, own, folder, jobs, tell)
     errors = [
         f"{run.name} does not end as expected on the stack without a bug, and was not played: {now.wrong}"
         for run, now in zip(subject.runs, played, strict=True)
@@ -131,6 +134,8 @@ def hunt(
         else:
             waiting.append((mutants[number], known.hint, known.skip))
             before[id(mutants[number])] = (number, known.of)
+    if waiting:
+        _narrow(hunter, subject, compiled, mutants, folder, jobs, tell)
     gc.collect()
     gc.freeze()  # what is loaded stays, and the children share it
     for count, (mutant, outcome) in enumerate(hunter.run(waiting), 1):
@@ -142,6 +147,24 @@ def hunt(
     if len(chosen) == len(mutants) and {mutant.curated for mutant in mutants} == {True, False}:
         results.tidy(mutants)
     return Report(subject.runs, mutants, outcomes, errors=errors)
+
+
+def _narrow(
+    hunter: Hunt,
+    subject: Subject,
+    compiled: Compiled,
+    mutants: Sequence[Mutant],
+    folder: Path,
+    jobs: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Find out which runs can notice which generated mutants, so that the others need not be played for them."""
+    tell("probes")
+    probes = instrumented(mutants, subject.sources)
+    if probes.numbers:
+        what = hashlib.sha256("\0".join(f"{number} {mutants[number].key}" for number in sorted(probes.numbers)).encode()).hexdigest()[:16]
+        bits = differing(subject, compiled.with_texts(probes.texts), what, folder, jobs, tell)
+        hunter.narrow({number: mutants[number] for number in probes.numbers}, bits)
 
 
 def _teller(quiet: bool) -> Callable[[str], None]:

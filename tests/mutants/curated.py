@@ -75,7 +75,6 @@ def apply(bug: Bug, sources: Mapping[str, str]) -> Mutant:
     """Plant it. Raises ValueError, naming bug and file, where its place is not there any more, or not just once."""
     texts: dict[str, str] = {}
     lines: dict[str, int] | None = {}
-    likely: dict[str, int] = {}
     first: tuple[str, int, str, str, str] | None = None
     for edit in bug.edits:
         if edit.file not in sources:
@@ -90,13 +89,14 @@ def apply(bug: Bug, sources: Mapping[str, str]) -> Mutant:
             first = edit.file, at + differs + 1, place_of(text, at + 1).function, old[differs].strip(), new[differs].strip()
         for row in range(at + 1, at + count + 1):
             place = place_of(text, row)
-            if place.at_load:
-                lines, likely = None, {**likely, **users(place.names, sources)}
+            if place.at_load and (using := users(place.names, sources)) is None:
+                lines = None
             elif lines is not None:
-                lines[edit.file] = lines.get(edit.file, 0) | (place.body or mask(place.first, place.last))
+                more = using if place.at_load else {edit.file: place.body or mask(place.first, place.last)}
+                lines = {name: lines.get(name, 0) | (more or {}).get(name, 0) for name in {*lines, *(more or {})}}
     assert first is not None
     file, line, function, before, after = first
-    return Mutant(bug.name, True, file, line, function, before, after, texts, "", lines, likely)
+    return Mutant(bug.name, True, file, line, function, before, after, texts, "", lines)
 
 
 def _planted(bug: Bug, edit: Edit, text: str) -> tuple[int, int, list[str]]:

@@ -160,16 +160,15 @@ def _mutant(file: str, text: str, mutated: str, line: int, operator: str, source
     place = place_of(text, line)
     before, after = _tidy(old[at]), _tidy(new[at])
     lines: Lines | None
-    likely: Lines = {}
     if not place.at_load:
-        whole = place.body if place.body == mask(place.first, place.last) or _is_header(text, place.first) else 0
+        whole = place.body if _is_header(text, place.first) else 0
         lines = {file: whole or mask(place.first, place.last)}
     elif (inner := _lambda(text, line)) is not None:
         lines = {file: inner}
     else:
-        lines, likely = None, users(place.names, sources)
+        lines = users(place.names, sources)
     name = f"{file}:{line} {place.function} {operator}"
-    return Mutant(name, False, file, at + 1, place.function, before, after, {file: mutated}, operator, lines, likely)
+    return Mutant(name, False, file, at + 1, place.function, before, after, {file: mutated}, operator, lines)
 
 
 def _tidy(line: str) -> str:

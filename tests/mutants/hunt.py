@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,8 @@ class Hunt:
     def __init__(self, subject: Subject, compiled: Compiled, played: Sequence[Played], jobs: int, most: int = 0) -> None:
         """``most``: no more than so many runs for a mutant, the likeliest; 0: all."""
         self._most = most
+        self._probed: dict[int, int] = {}
+        self._differing: Sequence[int] = ()
         self._subject, self._compiled, self._played, self._jobs = subject, compiled, played, jobs
         self._usable = {number for number, run in enumerate(played) if run.wrong is None}
         seen: Counter[str] = Counter()
@@ -61,6 +63,11 @@ class Hunt:
         self._kills: defaultdict[object, Counter[int]] = defaultdict(Counter)
         """By function, by file, by everything: how many mutants each run was the first to notice."""
         self._groups: Counter[str] = Counter()
+
+    def narrow(self, probed: Mapping[int, Mutant], differing: Sequence[int]) -> None:
+        """Of these mutants each can only be noticed by a run in whose number of ``differing`` its own bit is set."""
+        self._probed = {id(mutant): number for number, mutant in probed.items()}
+        self._differing = differing
 
     def learn(self, mutant: Mutant, by: int) -> None:
         """This run noticed that mutant."""
@@ -72,14 +79,14 @@ class Hunt:
         """The runs that can notice it, the likeliest first; ``skip``: keys of runs that are known not to."""
         runs = self._subject.runs
         able = reaching(mutant.lines, self._played) if mutant.lines is not None else range(len(runs))
-        able = [number for number in able if number in self._usable and runs[number].key not in skip]
-        likely = set(reaching(mutant.likely, self._played)) if mutant.likely else set()
+        if (number := self._probed.get(id(mutant))) is not None:
+            able = [run for run in able if self._differing[run] >> number & 1]
+        able = [run for run in able if run in self._usable and runs[run].key not in skip]
         near, far = self._kills[mutant.file, mutant.function], self._kills[mutant.file]
 
         def rank(number: int) -> tuple[object, ...]:
             return (
                 number != hint,
-                number not in likely,
                 -near[number],
                 self._rank[number] - min(far[number], 3),
                 -self._groups[runs[number].group],

@@ -1,4 +1,4 @@
-"""Through which lines of the stack each run comes, whether it ends as expected, and how long it takes: once for each state of the stack."""
+"""What each run does on the stack without a bug: once for each state of the stack, and again only for runs that are new."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import hashlib
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from . import infection
 from .children import Children, Limits
-from .loading import Compiled, load
+from .loading import load
 from .mutant import Lines
-from .subject import Subject
+from .subject import Judge, Subject
 
-__all__ = ["Played", "measured", "reaching", "stack_hash"]
+__all__ = ["Played", "differing", "measured", "reaching", "stack_hash"]
 
 _SLICE = 100
 _MOST_KEPT = 20
 """Times as many as there are now: runs that were changed since are forgotten."""
 _LONGEST = 60.0
 """Seconds of processor time that a run may take on the stack without a bug."""
+
+Measure = Callable[[Judge, int], Any]
+"""What is wanted of a run, in a form that JSON can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Played:
     seconds: float
     """Of processor time."""
     lines: Lines
+    """It comes through these."""
 
 
 def stack_hash(subject: Subject) -> str:
@@ -45,64 +50,11 @@ def stack_hash(subject: Subject) -> str:
     return digest.hexdigest()[:24]
 
 
-def measured(subject: Subject, compiled: Compiled, folder: Path, jobs: int, tell: Callable[[str], None]) -> list[Played]:
-    """For each run of the subject; what an earlier call has found out of runs that are still the same is in ``folder``."""
-    cache = folder / f"lines-{stack_hash(subject)}.pickle"
-    known: dict[str, Played] = pickle.loads(cache.read_bytes()) if cache.is_file() else {}
-    missing = [number for number, run in enumerate(subject.runs) if run.key not in known]
-    if missing:
-        for old in folder.glob("lines-*.pickle"):
-            if old != cache:
-                old.unlink()
-        for numbers, found in _play(subject, compiled, missing, jobs, tell):
-            known.update((subject.runs[number].key, played) for number, played in zip(numbers, found, strict=True))
-        now = {run.key for run in subject.runs}
-        if len(known) > _MOST_KEPT * len(now):
-            known = {key: played for key, played in known.items() if key in now}
-        folder.mkdir(parents=True, exist_ok=True)
-        new = cache.with_suffix(".new")
-        new.write_bytes(pickle.dumps(known))
-        new.replace(cache)
-    return [known[run.key] for run in subject.runs]
-
-
-def _play(
-    subject: Subject, compiled: Compiled, numbers: Sequence[int], jobs: int, tell: Callable[[str], None]
-) -> Iterable[tuple[Sequence[int], list[Played]]]:
-    slices = [numbers[i : i + _SLICE] for i in range(0, len(numbers), _SLICE)]
-    children: Children[Sequence[int]] = Children(jobs)
-    code = compiled.with_texts({})
-    done = 0
-    try:
-        waiting = iter(slices)
-        while True:
-            while not children.full and (part := next(waiting, None)) is not None:
-                children.start(part, lambda limits, part=part: _child(limits, subject, compiled.modules, code, part))  # type: ignore[misc]
-            ended = list(children.ended())
-            if not ended:
-                return
-            for child in ended:
-                done += len(child.task)
-                tell(f"lines that each run comes through: {done} of {len(numbers)}")
-                if child.result is None:
-                    where = subject.runs[child.piece].name
-                    raise RuntimeError(f"{where} breaks the tester on the stack without a bug: {child.error or f'signal {child.signal}'}")
-                yield child.task, [_read(*result) for result in child.result]
-    finally:
-        children.close()
-
-
-def _read(wrong: str | None, seconds: float, met: Mapping[str, str]) -> Played:
-    return Played(wrong, seconds, {file: int(lines, 16) for file, lines in met.items()})
-
-
-def _child(limits: Limits, subject: Subject, modules: Mapping[str, str], code: Mapping[str, CodeType], part: Sequence[int]) -> Any:
-    load(code, modules)
-    judge = subject.judge()
+def measured(subject: Subject, code: Mapping[str, CodeType], folder: Path, jobs: int, tell: Callable[[str], None]) -> list[Played]:
+    """Each run: whether it ends as expected, how long it takes, and the lines of the stack that it comes through."""
     files = frozenset(code)
-    found = []
-    for number in part:
-        limits.begin(number, _LONGEST)
+
+    def measure(judge: Judge, number: int) -> tuple[str | None, float, dict[str, str]]:
         begun = time.process_time()
         wrong = judge(number)
         seconds = time.process_time() - begun
@@ -112,8 +64,90 @@ def _child(limits: Limits, subject: Subject, modules: Mapping[str, str], code: M
             judge(number)
         finally:
             sys.settrace(None)
-        found.append((wrong, seconds, {file: f"{sum(1 << line for line in lines):x}" for file, lines in met.items()}))
-    return found
+        return wrong, seconds, {file: f"{sum(1 << line for line in lines):x}" for file, lines in met.items()}
+
+    found = _each_run(subject, code, folder, jobs, tell, "lines", "lines that each run comes through", measure)
+    return [Played(wrong, seconds, {file: int(lines, 16) for file, lines in met.items()}) for wrong, seconds, met in found]
+
+
+def differing(
+    subject: Subject, code: Mapping[str, CodeType], probes: str, folder: Path, jobs: int, tell: Callable[[str], None]
+) -> list[int]:
+    """For each run the bits of the probed mutants whose expressions ever have another value in it; ``probes``: a hash of all of them."""
+    seen: set[int] = set()
+    infection.install(seen)  # each process has its own copy
+
+    def measure(judge: Judge, number: int) -> str:
+        seen.clear()
+        judge(number)
+        return f"{sum(1 << mutant for mutant in seen):x}"
+
+    found = _each_run(subject, code, folder, jobs, tell, f"differing-{probes}", "mutants that each run can notice", measure)
+    return [int(bits, 16) for bits in found]
+
+
+def _each_run(
+    subject: Subject,
+    code: Mapping[str, CodeType],
+    folder: Path,
+    jobs: int,
+    tell: Callable[[str], None],
+    name: str,
+    title: str,
+    measure: Measure,
+) -> list[Any]:
+    """What an earlier call has found out of runs that are still the same is in ``folder``."""
+    cache = folder / f"{name}-{stack_hash(subject)}.pickle"
+    known: dict[str, Any] = pickle.loads(cache.read_bytes()) if cache.is_file() else {}
+    missing = [number for number, run in enumerate(subject.runs) if run.key not in known]
+    if missing:
+        for old in folder.glob(f"{name.split('-')[0]}-*.pickle"):
+            if old != cache:
+                old.unlink()
+        done = 0
+        for numbers, found in _play(subject, code, missing, jobs, measure):
+            known.update((subject.runs[number].key, value) for number, value in zip(numbers, found, strict=True))
+            done += len(numbers)
+            tell(f"{title}: {done} of {len(missing)}")
+        now = {run.key for run in subject.runs}
+        if len(known) > _MOST_KEPT * len(now):
+            known = {key: value for key, value in known.items() if key in now}
+        folder.mkdir(parents=True, exist_ok=True)
+        new = cache.with_suffix(".new")
+        new.write_bytes(pickle.dumps(known))
+        new.replace(cache)
+    return [known[run.key] for run in subject.runs]
+
+
+def _play(
+    subject: Subject, code: Mapping[str, CodeType], numbers: Sequence[int], jobs: int, measure: Measure
+) -> Iterator[tuple[Sequence[int], list[Any]]]:
+    children: Children[Sequence[int]] = Children(jobs)
+    waiting = iter([numbers[i : i + _SLICE] for i in range(0, len(numbers), _SLICE)])
+
+    def work(limits: Limits, part: Sequence[int]) -> list[Any]:
+        load(code, subject.modules)
+        judge = subject.judge()
+        found = []
+        for number in part:
+            limits.begin(number, _LONGEST)
+            found.append(measure(judge, number))
+        return found
+
+    try:
+        while True:
+            while not children.full and (part := next(waiting, None)) is not None:
+                children.start(part, lambda limits, part=part: work(limits, part))  # type: ignore[misc]
+            ended = list(children.ended())
+            if not ended:
+                return
+            for child in ended:
+                if child.result is None:
+                    where = subject.runs[child.piece].name
+                    raise RuntimeError(f"{where} breaks the tester on the stack without a bug: {child.error or f'signal {child.signal}'}")
+                yield child.task, child.result
+    finally:
+        children.close()
 
 
 def _trace(files: frozenset[str], met: dict[str, set[int]]) -> None:
@@ -121,8 +155,7 @@ def _trace(files: frozenset[str], met: dict[str, set[int]]) -> None:
         file = frame.f_code.co_filename
         if file not in files:
             return None
-        lines = met.setdefault(file, set())
-        add = lines.add
+        add = met.setdefault(file, set()).add
         add(frame.f_lineno)
 
         def line(frame: FrameType, event: str, arg: object) -> Any:  # noqa: ARG001

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 __all__ = ["Lines", "Mutant", "Place", "mask", "place_of", "places", "users"]
@@ -34,9 +34,7 @@ class Mutant:
     operator: str = ""
     """Of a generated mutant: what made it."""
     lines: Lines | None = None
-    """A case run that comes through none of these lines cannot tell. None: the bug is there when the stack is loaded."""
-    likely: Lines = field(default_factory=dict)
-    """Where ``lines`` is None: what uses the name that is changed, so that a run through one of these is played first."""
+    """A case run that comes through none of these lines cannot tell. None: nobody knows, so that all are played."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -117,13 +115,20 @@ def place_of(text: str, line: int) -> Place:
     return min(reversed(around), key=lambda place: place.last - place.first)
 
 
-def users(names: tuple[str, ...], sources: Mapping[str, str]) -> dict[str, int]:
-    """Where these names are used."""
-    if not names:
-        return {}
-    pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
+def users(names: Sequence[str], sources: Mapping[str, str]) -> dict[str, int] | None:
+    """The lines that use these names of modules or classes, or others that are made of them; None if that cannot be said."""
+    known: set[str] = set()
+    new = set(names)
     found: dict[str, int] = {}
-    for file, text in sources.items():
-        if pattern.search(text):
-            found[file] = sum(1 << number for number, line in enumerate(text.split("\n"), 1) if pattern.search(line))
-    return found
+    while new:
+        pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(new)))})\b")
+        known |= new
+        new = set()
+        for file, text in sources.items():
+            for number, line in enumerate(text.split("\n"), 1) if pattern.search(text) else ():
+                if pattern.search(line) and not line.startswith(("from ", "import ", "__all__")):
+                    place = place_of(text, number)
+                    new |= set(place.names) - known
+                    header = place.body and (place.body & -place.body).bit_length() - 1 == place.first
+                    found[file] = found.get(file, 0) | (place.body if header else mask(place.first, place.last))
+    return found if known else None

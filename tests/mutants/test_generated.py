@@ -56,7 +56,7 @@ def test_each_kind_is_made_once() -> None:
 
 def test_the_lines_that_lead_to_it() -> None:
     by_line = {m.line: m for m in generate({FILE: TEXT}, [FILE])}
-    assert by_line[6].lines is None and by_line[6].likely == {FILE: mask(6, 6) | mask(12, 12)}
+    assert by_line[6].lines == {FILE: mask(6, 6) | mask(12, 12)}
     assert by_line[13].lines == {FILE: mask(13, 14)}
     assert by_line[8].lines == {FILE: mask(8, 17)}
     assert by_line[12].function == "f"
