@@ -183,4 +183,7 @@ def _teller(quiet: bool) -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nended; what is known is kept, and the next run goes on from there")
