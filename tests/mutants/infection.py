@@ -23,6 +23,8 @@ __all__ = ["Probes", "install", "instrumented"]
 _PROBE, _KEPT = "__mutants_probe__", "__mutants_kept__"
 _PLAIN = (int, str, bytes, bool, type(None), float)
 _SCOPES = (ast.Lambda, ast.comprehension, ast.GeneratorExp, ast.ListComp, ast.FunctionDef, ast.ClassDef)
+_ENOUGH = 300
+"""Times that an expression is evaluated beside its mutants in one run; those that were the same so often may still come to differ."""
 Span = tuple[int, int, int, int]
 
 
@@ -72,11 +74,19 @@ def instrumented(mutants: Sequence[Mutant], sources: Mapping[str, str]) -> Probe
     return Probes(texts, frozenset(found))
 
 
-def install(seen: set[int]) -> None:
-    """Make the probes note in ``seen`` which mutants differ."""
+def install(seen: set[int]) -> Callable[[], None]:
+    """Make the probes note in ``seen`` which mutants differ; what is returned is to be called before each run."""
+    times: dict[int, int] = {}
+    """How often each expression was evaluated; above _ENOUGH nothing is left to find out."""
 
     def probe(value: Callable[[], Any], mutated: tuple[tuple[int, bool, Callable[[], Any]], ...]) -> Any:
         own = value()
+        unit = mutated[0][0]
+        so_far = times.get(unit, 0)
+        if so_far > _ENOUGH:
+            return own
+        times[unit] = so_far + 1
+        alive = 0
         for number, truth, other in mutated:
             if number in seen:
                 continue
@@ -85,8 +95,12 @@ def install(seen: set[int]) -> None:
                 same = bool(own) == bool(theirs) if truth else type(own) is type(theirs) and own == theirs
             except Exception:
                 same = False
-            if not same:
+            if not same or so_far == _ENOUGH:
                 seen.add(number)
+            else:
+                alive += 1
+        if not alive:
+            times[unit] = _ENOUGH + 1
         return own
 
     def kept(number: int, before: Callable[[], tuple[Any, ...]], after: Callable[[], tuple[Any, ...]]) -> None:
@@ -102,8 +116,13 @@ def install(seen: set[int]) -> None:
         if not same:
             seen.add(number)
 
+    def begin() -> None:
+        seen.clear()
+        times.clear()
+
     setattr(builtins, _PROBE, probe)
     setattr(builtins, _KEPT, kept)
+    return begin
 
 
 # Where they differ -------------------------------------------------------------------------------------------------------

@@ -75,10 +75,10 @@ def differing(
 ) -> list[int]:
     """For each run the bits of the probed mutants whose expressions ever have another value in it; ``probes``: a hash of all of them."""
     seen: set[int] = set()
-    infection.install(seen)  # each process has its own copy
+    begin = infection.install(seen)  # each process has its own copy
 
     def measure(judge: Judge, number: int) -> str:
-        seen.clear()
+        begin()
         judge(number)
         return f"{sum(1 << mutant for mutant in seen):x}"
 

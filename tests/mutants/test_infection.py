@@ -51,13 +51,13 @@ def differing(old: str, new: str, a: int = 2, b: int = 1) -> bool | None:
     if not probes.numbers:
         return None
     seen: set[int] = set()
-    install(seen)
+    begin = install(seen)
     names: dict[str, Any] = {}
     exec(compile(probes.texts[FILE], FILE, "exec"), names)
     own: dict[str, Any] = {}
     exec(compile(TEXT, FILE, "exec"), own)
     box, plain = names["Box"](), own["Box"]()
-    seen.clear()
+    begin()
     assert names["run"](box, a, b) == own["run"](plain, a, b)
     assert vars(box) == vars(plain)
     return seen == {0}
