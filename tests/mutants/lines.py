@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -23,6 +23,8 @@ __all__ = ["Played", "differing", "measured", "reaching", "stack_hash"]
 _SLICE = 100
 _MOST_KEPT = 20
 """Times as many as there are now: runs that were changed since are forgotten."""
+_SAVE = 20
+"""Seconds after which what was found out is saved, so that a run that is ended goes on from there."""
 _LONGEST = 60.0
 """Seconds of processor time that a run may take on the stack without a bug."""
 
@@ -104,19 +106,24 @@ def _each_run(
         for old in folder.glob(f"{name.split('-')[0]}-*.pickle"):
             if old != cache:
                 old.unlink()
-        done = 0
+        done, saved = 0, time.monotonic()
         for numbers, found in _play(subject, code, missing, jobs, measure):
             known.update((subject.runs[number].key, value) for number, value in zip(numbers, found, strict=True))
             done += len(numbers)
             tell(f"{title}: {done} of {len(missing)}")
-        now = {run.key for run in subject.runs}
-        if len(known) > _MOST_KEPT * len(now):
-            known = {key: value for key, value in known.items() if key in now}
-        folder.mkdir(parents=True, exist_ok=True)
-        new = cache.with_suffix(".new")
-        new.write_bytes(pickle.dumps(known))
-        new.replace(cache)
+            if time.monotonic() - saved > _SAVE or done == len(missing):
+                _save(cache, known, {run.key for run in subject.runs})
+                saved = time.monotonic()
     return [known[run.key] for run in subject.runs]
+
+
+def _save(cache: Path, known: Mapping[str, Any], now: Set[str]) -> None:
+    if len(known) > _MOST_KEPT * len(now):
+        known = {key: value for key, value in known.items() if key in now}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    new = cache.with_suffix(".new")
+    new.write_bytes(pickle.dumps(known))
+    new.replace(cache)
 
 
 def _play(
