@@ -410,7 +410,7 @@ def _other_in_time_wait(tw: TimeWaitSock, skb: Segment, options: OptionsReceived
     """The checks of RFC 9293, 3.10.7.4. What is in the window and has ACK is ignored: it comes after the peer's FIN."""
     flags, offset = skb.flags, (skb.seq - tw.rcv_nxt) & MASK
     last = (offset + length - 1) & MASK
-    acceptable = (offset < tw.rcv_wnd or (length > 0 and last < tw.rcv_wnd)) if tw.rcv_wnd else (not offset and not length)
+    acceptable = offset < tw.rcv_wnd or (length > 0 and last < tw.rcv_wnd)
     if flags & (SYN | ACK) == SYN and options.tsval is not None:
         return  # RFC 6191: silently
     if flags & (FIN | ACK) == FIN | ACK and not paws and (skb.seq + length) & MASK == tw.rcv_nxt:
