@@ -29,7 +29,7 @@ __all__ = ["hunt", "main"]
 _WRONG = 2
 _MOST_ERRORS = 10
 _MALLOC = {"PYTHONMALLOC": "malloc", "MALLOC_TOP_PAD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
-"""Memory that a run gives back is what the next one takes; else a quarter of the time goes to the kernel, which hands it out anew each time."""
+"""Memory that a run gives back is what the next one takes; else the kernel hands it out anew each time, for a quarter of the time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
