@@ -282,10 +282,11 @@ def _acceptable_in_syn_received(sk: TcpSock, skb: Segment) -> bool:
 
 def _syn_received_acked(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
     """Our SYN is acknowledged: the connection is established."""
-    sk.snd_wnd = skb.window << (0 if skb.flags & SYN else sk.snd_wscale)
+    tcp_ack(sk, skb, options)
+    unscaled = skb.flags & SYN and not sk.net.sysctl.linux  # RFC 7323, section 2.2; Linux scales that of a crossed SYN,ACK, too
+    sk.snd_wnd = skb.window << (0 if unscaled else sk.snd_wscale)
     sk.max_window = max(sk.max_window, sk.snd_wnd)
     sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
-    tcp_ack(sk, skb, options)
     tcp_sync_mss(sk, sk.pmtu)
     tcp_init_metrics(sk)
     tcp_cong.tcp_init_transfer(sk)
