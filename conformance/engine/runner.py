@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
-from conformance.case.case import MS, Case
+from conformance.case.case import MS, SECOND, Case
 from conformance.case.steps import SilenceStep, flatten
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
@@ -26,8 +26,13 @@ __all__ = ["ATTEMPTS", "Runner", "RunnerOptions"]
 ATTEMPTS = 5
 """How often a case is tried at most while its verdict is inconclusive for a reason that is the tester's or the machine's."""
 
+_LESS_COMPANY = 4
+"""What could not be judged may have had too much company: each attempt is made with a quarter of that."""
+
 _HEARTBEAT = 10 * MS
 """ns between two looks whether this process gets to run when it should."""
+
+_USUAL_TIMEOUT = 5 * SECOND
 
 _STALL = 5 * MS
 """ns of delay from which on the executors are told."""
@@ -115,10 +120,9 @@ class Runner:
     async def _play_real(self, sut: Sut, order: Sequence[Case]) -> None:
         # All test beds first, side by side: to make one takes this process tens of milliseconds, which would make cases late.
         await asyncio.gather(*(self._bed(sut, case) for case in {_key(case): case for case in order}.values()))
-        again = await self._round(sut, order, self._options.jobs, attempt=1)
-        for attempt in range(2, ATTEMPTS + 1):
-            # What could not be judged may have had too much company.
-            again = await self._round(sut, again, 4 if attempt == 2 else 1, attempt)
+        again = list(order)
+        for attempt in range(1, ATTEMPTS + 1):
+            again = await self._round(sut, again, max(self._options.jobs // _LESS_COMPANY ** (attempt - 1), 1), attempt)
 
     def close(self) -> None:
         """Give the test beds back."""
@@ -238,8 +242,11 @@ def _key(case: Case) -> tuple[tuple[str, object], ...]:
 
 
 def _waits(case: Case) -> int:
-    """ns that a case spends waiting at least, by what it says itself. The longest begin first, so that the others run beside them."""
+    """ns that a case may spend waiting, by what it says itself. The longest begin first, so that the others run beside them.
+
+    That is what its steps name, or the time that it gives a single step if that is more than usual.
+    """
     total = 0
     for step in flatten(case.steps):
         total += step.duration if isinstance(step, SilenceStep) else step.after.low if step.after else 0
-    return total
+    return max(total, case.timeout if case.timeout > _USUAL_TIMEOUT else 0)

@@ -15,6 +15,7 @@ import yaml
 from cosmic_ray.operators.provider import OperatorProvider
 from parso.tree import search_ancestor
 
+from .linux_only import begins_linux, only_linux_functions
 from .mutant import Lines, Mutant, mask, place_of, users
 from .operators import StatementDeletion
 
@@ -37,13 +38,14 @@ def generate(sources: Mapping[str, str], patterns: Sequence[str] | None = None) 
     """All mutants of those of these files that the configuration names (or that match ``patterns``)."""
     patterns = patterns or yaml.safe_load(CONFIG.read_text("utf-8"))["files"]
     made: list[Mutant] = []
+    linux = only_linux_functions(sources)
     for file, text in sources.items():
         if any(fnmatch(file, pattern) for pattern in patterns):
-            made += _of_file(file, text, sources)
+            made += _of_file(file, text, sources, linux)
     return made
 
 
-def _of_file(file: str, text: str, sources: Mapping[str, str]) -> Iterator[Mutant]:
+def _of_file(file: str, text: str, sources: Mapping[str, str], linux: frozenset[str]) -> Iterator[Mutant]:
     module = parso.parse(text)
     seen = {_plain(text)}
     lines = text.split("\n")
@@ -52,7 +54,7 @@ def _of_file(file: str, text: str, sources: Mapping[str, str]) -> Iterator[Mutan
         head = _until(lines, first, statement.get_start_pos_of_prefix()[1])
         tail = text[len(head) + len(statement.get_code()) :]
         assert head + statement.get_code() + tail == text, (file, last)
-        for node in _nodes(statement):
+        for node in _nodes(statement, linux):
             for name, operator in operators().items():
                 for index, (begin, _) in enumerate(operator.mutation_positions(node)):
                     if _trivial(name, node, index):
@@ -82,13 +84,13 @@ def _compiles(statement: str) -> bool:
     return True
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def _nodes(node: Any, linux: frozenset[str]) -> Iterator[Any]:
     """What may be mutated, from the top."""
-    if _left_out(node):
+    if _left_out(node) or begins_linux(node, linux):
         return
     yield node
     for child in getattr(node, "children", ()):
-        yield from _nodes(child)
+        yield from _nodes(child, linux)
 
 
 def _left_out(node: Any) -> bool:

@@ -31,19 +31,19 @@ class Report:
     errors: Sequence[str] = ()
 
     def _numbers(self, curated: bool, status: str = "") -> list[int]:
-        """In the order of files and lines. A status: that one; ``equivalent`` is a survivor of which that is said."""
+        """In the order of files and lines. A status: that one."""
         found = [n for n in self.outcomes if self.mutants[n].curated is curated and status in ("", self.status(n))]
         return sorted(found, key=lambda n: (self.mutants[n].file, self.mutants[n].line, n))
 
     def status(self, number: int) -> str:
-        """``killed``, ``timeout``, ``survived`` or ``equivalent``."""
+        """``killed``, ``timeout``, ``survived``, or what is said of a survivor: ``same`` or ``allowed``."""
         outcome = self.outcomes[number]
-        return "equivalent" if number in self.claims and not outcome.killed else outcome.status
+        return self.claims[number].kind if number in self.claims and not outcome.killed else outcome.status
 
     def score(self, curated: bool) -> float:
         """Per cent killed, of those that are not equivalent."""
         count = Counter(map(self.status, self._numbers(curated)))
-        judged = count.total() - count["equivalent"]
+        judged = count.total() - count["same"] - count["allowed"]
         return 100 * (count["killed"] + count["timeout"]) / judged if judged else 100.0
 
     @property
@@ -51,7 +51,7 @@ class Report:
         """Why this is not what it should be."""
         found = list(self.errors)
         found += [
-            f"equivalent.yaml: {claim}: {self._by(number)} notices"
+            f"equivalent: {claim}: {self._by(number)} notices"
             for number, claim in self.claims.items()
             if number in self.outcomes and self.outcomes[number].killed
         ]
@@ -79,7 +79,7 @@ class Report:
             count = Counter(map(self.status, numbers))
             lines.append(
                 f"{title}: {len(numbers)} mutants, {count['killed']} killed, {count['timeout']} killed by hanging, "
-                f"{count['survived']} survived, {count['equivalent']} equivalent: {self.score(curated):.1f} %"
+                f"{count['survived']} survived, {count['same']} the same, {count['allowed']} allowed: {self.score(curated):.1f} %"
             )
             lines.append("")
         lines += [f"WRONG: {mistake}" for mistake in self.mistakes]
@@ -94,7 +94,7 @@ class Report:
     def _table(self, numbers: Sequence[int]) -> list[str]:
         if self.mutants[numbers[0]].curated:
             return []
-        rows = [f"  {'file':46}{'mutants':>8}{'killed':>8}{'hanging':>8}{'survived':>9}{'equivalent':>11}"]
+        rows = [f"  {'file':46}{'mutants':>8}{'killed':>8}{'hanging':>8}{'survived':>9}{'same':>7}{'allowed':>8}"]
         for file in sorted({self.mutants[number].file for number in numbers}):
             count = Counter(self.status(number) for number in numbers if self.mutants[number].file == file)
             rows.append(f"  {file:46}{count.total():8}{count['killed']:8}{count['timeout']:8}{count['survived']:9}{count['equivalent']:11}")
@@ -113,7 +113,7 @@ class Report:
         count = Counter(map(self.status, numbers))
         return {
             "mutants": len(numbers),
-            **{status: count[status] for status in ("killed", "timeout", "survived", "equivalent")},
+            **{status: count[status] for status in ("killed", "timeout", "survived", "same", "allowed")},
             "score": round(self.score(curated), 2),
             "all": [self._entry(number) for number in numbers],
         }

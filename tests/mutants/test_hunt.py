@@ -98,26 +98,41 @@ def test_what_is_known_is_not_played_again(tmp_path: Path) -> None:
     assert less.status(0) == "survived"
 
 
-def test_equivalent_mutants_do_not_count_and_must_survive(tmp_path: Path) -> None:
-    claim = Claim(FILE, "", "if number > LIMIT:", "if number >= LIMIT:", "at the limit it is the same number")
+@pytest.mark.parametrize("kind", ["same", "allowed"])
+def test_equivalent_mutants_do_not_count_and_must_survive(tmp_path: Path, kind: str) -> None:
+    claim = Claim(FILE, "", "if number > LIMIT:", "if number >= LIMIT:", kind, "at the limit it is the same number")
     report = played(tmp_path, BOUNDARY, ADDITION)
     report.claims, errors = claimed([claim], report.mutants)
-    assert not errors and report.status(0) == "equivalent" and report.score(False) == 100.0 and not report.mistakes
-    noticed = Claim(FILE, "", "result += number", "result -= number", "no")
+    assert not errors and report.status(0) == kind and report.score(False) == 100.0 and not report.mistakes
+    noticed = Claim(FILE, "", "result += number", "result -= number", kind, "no")
     report.claims, errors = claimed([claim, noticed], report.mutants)
-    assert report.mistakes == [f"equivalent.yaml: {noticed}: total/two notices"]
+    assert report.mistakes == [f"equivalent: {noticed}: total/two notices"]
 
 
 def test_entries_about_nothing_or_about_more_than_one_are_errors() -> None:
-    gone = Claim(FILE, "", "no such line", "pass", "…")
-    here = Claim(FILE, "", "if number > LIMIT:", "if number >= LIMIT:", "…")
+    gone = Claim(FILE, "", "no such line", "pass", "same", "…")
+    here = Claim(FILE, "", "if number > LIMIT:", "if number >= LIMIT:", "same", "…")
     assert "there is no such mutant" in claimed([gone], [BOUNDARY])[1][0]
     assert "nth: says which" in claimed([here], [BOUNDARY, BOUNDARY])[1][0]
     assert "said twice" in claimed([here, here], [BOUNDARY])[1][0]
 
 
-def test_an_entry_that_is_not_whole_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "equivalent.yaml"
-    path.write_text("- {file: a.py, line: x, mutation: y}\n")
-    with pytest.raises(ValueError, match=r"equivalent.yaml: entry 1: why is missing"):
-        read_claims(path)
+def test_an_entry_names_several_mutations_of_a_line(tmp_path: Path) -> None:
+    (tmp_path / "tcp.yaml").write_text('- {function: f, line: a, mutations: [b, c], kind: allowed, why: "either will do"}\n')
+    assert [claim.key for claim in read_claims(tmp_path)] == [("conformance/stack/tcp.py", "f", "a", mutation) for mutation in "bc"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        ("{line: x, mutations: [y], kind: same}", "why is missing"),
+        ("{line: x, mutations: y, kind: same, why: z}", "mutations is wrong"),
+        ("{line: x, mutations: [y], kind: other, why: z}", "kind is other and should be one of same, allowed"),
+        ("{line: x, mutations: [y], kind: same, why: z, file: f}", "file is none of"),
+        ("text", "found no mapping"),
+    ],
+)
+def test_an_entry_that_is_not_whole_is_named(tmp_path: Path, entry: str, wrong: str) -> None:
+    (tmp_path / "tcp.yaml").write_text(f"- {entry}\n")
+    with pytest.raises(ValueError, match=rf"tcp.yaml: entry 1: {wrong}"):
+        read_claims(tmp_path)
