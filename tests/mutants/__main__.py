@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in chosen:
             print(f"{mutants[number].name}: {mutants[number].before} → {mutants[number].after}")
         return 0
+    chosen.sort(key=found.__contains__)  # what should survive, and takes longest, comes last
     report = hunt(subject, mutants, chosen, options.folder, options.jobs, tell, options.most)
     report.claims, report.errors = found, [*lost, *report.errors, *errors]
     if options.json:

@@ -45,13 +45,20 @@ class Claim:
 
 
 def read(folder: Path = FOLDER) -> list[Claim]:
-    """All entries. Raises ValueError, naming file and entry, for one that is not whole."""
+    """All entries. Raises ValueError, naming file and entry, for one that is not whole, or that is no YAML."""
     return [
         claim
         for path in sorted(folder.glob("*.yaml"))
-        for number, entry in enumerate(yaml.safe_load(path.read_text("utf-8")) or [], 1)
+        for number, entry in enumerate(_entries(path), 1)
         for claim in _claims(path, number, entry)
     ]
+
+
+def _entries(path: Path) -> list[Any]:
+    try:
+        return yaml.safe_load(path.read_text("utf-8")) or []
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from None
 
 
 def _claims(path: Path, number: int, entry: Any) -> Iterator[Claim]:

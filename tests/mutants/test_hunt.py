@@ -136,3 +136,9 @@ def test_an_entry_that_is_not_whole_is_named(tmp_path: Path, entry: str, wrong: 
     (tmp_path / "tcp.yaml").write_text(f"- {entry}\n")
     with pytest.raises(ValueError, match=rf"tcp.yaml: entry 1: {wrong}"):
         read_claims(tmp_path)
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tcp.yaml").write_text("- line: if x: y\n")
+    with pytest.raises(ValueError, match=r"tcp.yaml: mapping values are not allowed here .* line 1"):
+        read_claims(tmp_path)
