@@ -23,8 +23,8 @@ __all__ = [
 
 def inet_bind_conflict(sk: Sock, other: Any, relax: bool, reuseport_ok: bool) -> bool:
     """Does ``other`` keep ``sk`` from a port? ``relax``: the caller asked for this one, so that SO_REUSEADDR on both is enough."""
-    both_reuseport = reuseport_ok and sk.sk_reuseport and getattr(other, "sk_reuseport", False)
-    if sk.sk_reuse and getattr(other, "sk_reuse", False) and getattr(other, "sk_state", None) is not TcpState.LISTEN:
+    both_reuseport = reuseport_ok and sk.sk_reuseport and other.sk_reuseport
+    if sk.sk_reuse and other.sk_reuse and other.sk_state is not TcpState.LISTEN:
         return not relax
     return not both_reuseport
 
@@ -67,22 +67,19 @@ def inet_csk_listen_start(sk: ConnectionSock) -> None:
     """Go to LISTEN. The port is asked for once more, as another socket may listen there by now: EADDRINUSE."""
     reqsk_queue_alloc(sk)
     tcp_set_state(sk, TcpState.LISTEN)
-    had = sk.num
     try:
         sk.sk_prot.get_port(sk, sk.num)
     except SocketError:
-        sk.num = had
         tcp_set_state(sk, TcpState.CLOSED)
         raise
-    sk.dst = None
     sk.sk_prot.hash(sk)
 
 
 def inet_csk_listen_stop(sk: ConnectionSock) -> None:
     """The listener goes: what is half open is dropped, what waits for ``accept`` is aborted. Its port is given back by who closes it."""
-    from conformance.stack import tcp, tcp_minisocks  # which need this module
+    from conformance.stack import request_sock, tcp  # which need this module
 
-    tcp_minisocks.reqsk_drop(sk)
+    request_sock.reqsk_drop(sk)
     while sk.accept_queue:
         child = reqsk_queue_remove(sk)
         tcp.inet_child_forget(child)
@@ -120,10 +117,7 @@ def inet_csk_accept(sk: Sock, nonblock: bool) -> Call:
     if sk.sk_state is not TcpState.LISTEN:
         raise SocketError("EINVAL")
     if reqsk_queue_empty(sk):
-        timeout = sock_rcvtimeo(sk, nonblock)
-        if timeout == 0:
-            raise SocketError("EAGAIN")
-        yield from inet_csk_wait_for_connect(sk, timeout)
+        yield from inet_csk_wait_for_connect(sk, sock_rcvtimeo(sk, nonblock))
     return reqsk_queue_remove(sk)
 
 

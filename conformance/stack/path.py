@@ -17,9 +17,9 @@ from inspect import CO_GENERATOR, CO_OPTIMIZED
 from types import CodeType, FrameType
 from typing import Any
 
+from conformance.stack.request_sock import RequestSock
 from conformance.stack.sock import Sock, Socket
 from conformance.stack.tasks import Wait
-from conformance.stack.tcp_minisocks import RequestSock
 
 __all__ = ["Change", "Layer", "Recorder", "Sleep"]
 
@@ -41,7 +41,7 @@ _OWN = frozenset({"__create_fn__", "tcp_rtt_sample", "tcp_send_segment"})
 """Functions that Linux has not; ``__create_fn__`` makes a dataclass when a module is first imported. What they call is called by the layer
 above them."""
 _HELPERS = frozenset({
-    "address_of", "after", "before", "between", "between_una", "checksummed", "compute_score", "dst_advmss", "dst_mtu",
+    "address_of", "after", "before", "between", "checksummed", "compute_score", "dst_advmss", "dst_mtu",
     "fixed_neighbour", "inet_protos", "inet_rcv_saddr_equal", "ipv6_addr_v4mapped", "is_any", "is_link_local", "is_loopback",
     "is_multicast", "on_wire", "oow_rate_limited", "pseudo_of", "reqsk_queue_empty", "sk_of", "solicited_node", "tcp_adopt_state",
     "tcp_build", "tcp_default_mss", "tcp_mtu_to_mss", "tcp_options_bytes", "tcp_space", "tcp_time_stamp", "tcp_win_from_space",

@@ -31,6 +31,6 @@ class InetProtos:
 @cache
 def inet_protos() -> InetProtos:
     """The table. The protocols are imported only now since they import the way out."""
-    from conformance.stack import raw, tcp_ipv4, udp
+    from conformance.stack import raw, tcp_icmp, tcp_ipv4, udp
 
-    return InetProtos(tcp_ipv4.tcp_v4_rcv, tcp_ipv4.tcp_v4_err, udp.udp_rcv, udp.udp_err, raw.raw_rcv)
+    return InetProtos(tcp_ipv4.tcp_v4_rcv, tcp_icmp.tcp_v4_err, udp.udp_rcv, udp.udp_err, raw.raw_rcv)

@@ -15,7 +15,7 @@ from conformance.stack.sysctl import SECOND
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import AF_INET6, SOCK_RAW, SOCK_STREAM
 
-__all__ = ["sk_getsockopt", "sk_of", "sock_common_getsockopt", "sock_common_setsockopt", "sock_setsockopt"]
+__all__ = ["option_int", "sk_getsockopt", "sk_of", "sock_common_getsockopt", "sock_common_setsockopt", "sock_setsockopt"]
 
 _INT = 2**31
 _SK_MEM_MAX = 4 << 20
@@ -36,7 +36,7 @@ def sk_of(sock: Socket) -> Sock:
     return sock.sk
 
 
-def _int(value: int | bytes) -> int:
+def option_int(value: int | bytes) -> int:
     """The value as the C int that it is; EINVAL for octets that are too few."""
     if isinstance(value, int):
         return (value + _INT) % (2 * _INT) - _INT
@@ -121,7 +121,7 @@ def sock_setsockopt(sk: Sock, name: str, value: int | bytes) -> None:
     setter = _SET_SOCKET.get(name)
     if setter is None:
         raise SocketError("ENOPROTOOPT")
-    setter(sk, _int(value))
+    setter(sk, option_int(value))
 
 
 def _set_time(sk: Sock, name: str, value: int) -> None:
@@ -317,7 +317,7 @@ def ip_setsockopt(sk: Sock, name: str, value: int | bytes) -> None:
     setter = _SET_IP.get(name)
     if setter is None:
         raise SocketError("ENOPROTOOPT")
-    setter(sk, _int(value))
+    setter(sk, option_int(value))
 
 
 def ip_getsockopt(sk: Sock, name: str) -> int | bytes:
@@ -333,7 +333,7 @@ def ipv6_setsockopt(sk: Sock, name: str, value: int | bytes) -> None:
     setter = _SET_IPV6.get(name)
     if setter is None or sk.sk_family != AF_INET6:
         raise SocketError("ENOPROTOOPT")
-    setter(sk, _int(value))
+    setter(sk, option_int(value))
 
 
 def ipv6_getsockopt(sk: Sock, name: str) -> int | bytes:

@@ -34,7 +34,7 @@ def _values(net: Net, skb: Segment) -> tuple[int, ...]:
 
 
 def _hash(net: Net, saddr: bytes, sport: int, daddr: bytes, dport: int, irs: int, minute: int, index: int) -> int:
-    message = saddr + daddr + b"".join(number.to_bytes(4, "big") for number in (sport, dport, irs, minute & 31, index))
+    message = saddr + daddr + b"".join(number.to_bytes(4, "big") for number in (sport, dport, irs, minute, index))
     return int.from_bytes(blake2s(message, key=net.secret, digest_size=3).digest(), "big")
 
 

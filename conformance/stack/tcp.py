@@ -6,7 +6,6 @@ from conformance.stack import tcp_minisocks
 from conformance.stack.inet_connection_sock import inet_csk_listen_stop
 from conformance.stack.inet_hashtables import inet_put_port
 from conformance.stack.sock import Shutdown, Sock, sk_wait
-from conformance.stack.sock_core import sock_orphan
 from conformance.stack.tasks import Call
 from conformance.stack.tcp_fastopen import tcp_passive_fastopen
 from conformance.stack.tcp_output import tcp_send_active_reset
@@ -47,8 +46,6 @@ def tcp_write_queue_purge(sk: TcpSock) -> None:
     sk.write_queue.clear()
     sk.rtx_queue.clear()
     sk.queued = sk.retransmits = sk.backoff = 0
-    sk.retrans_stamp = 0
-    sk.fastopen_data = b""
 
 
 def _to_closed(sk: TcpSock) -> None:
@@ -62,8 +59,6 @@ def _to_closed(sk: TcpSock) -> None:
 
 def tcp_done(sk: TcpSock) -> None:
     """The connection is over, and nobody can send or receive on it."""
-    if sk.sk_state is _S.CLOSED:
-        return
     _to_closed(sk)
     sk.sk_shutdown = Shutdown.BOTH
     sk.sk_wake()
@@ -81,7 +76,6 @@ def tcp_close_state(sk: TcpSock) -> bool:
     following = _CLOSE.get(sk.sk_state)
     if following is None:
         if sk.sk_state is _S.SYN_SENT:
-            tcp_write_queue_purge(sk)
             _to_closed(sk)
         return False
     tcp_set_state(sk, following)
@@ -99,49 +93,30 @@ def tcp_close(sk: Sock, timeout: int) -> Call:
     """close(2): a FIN after what is queued; a RST if data was left unread (RFC 9293, 3.6.1; RFC 2525, section 2.17) or SO_LINGER is 0."""
     assert isinstance(sk, TcpSock)
     sk.sk_shutdown = Shutdown.BOTH
-    if sk.sk_state is _S.LISTEN:
-        tcp_set_state(sk, _S.CLOSED)
-        sk.sk_prot.unhash(sk)
-        inet_csk_listen_stop(sk)
-        _destroy(sk)
-        return
     unread = bool(sk.receive_queue)
-    sk.receive_queue.clear()
-    if sk.sk_state is _S.CLOSED:
+    if sk.sk_state is _S.LISTEN:
+        _to_closed(sk)
+        inet_csk_listen_stop(sk)
+    elif sk.sk_state is _S.CLOSED:
         pass
     elif unread and sk.sk_state is not _S.TIME_WAIT:
         sk.net.count("TCPAbortOnClose")
-        if sk.sk_state is not _S.SYN_SENT:
-            tcp_send_active_reset(sk)
-        tcp_write_queue_purge(sk)
+        tcp_send_active_reset(sk)
         tcp_done(sk)
     elif sk.linger == 0:
         tcp_disconnect(sk)
     elif tcp_close_state(sk):
         tcp_send_fin(sk)
-    if timeout and sk.sk_state is not _S.CLOSED:
-        ended = (_S.FIN_WAIT_1, _S.CLOSING, _S.LAST_ACK)
-        yield from sk_wait(sk, sk.deadline(timeout), lambda: sk.sk_state not in ended)  # sk_stream_wait_close()
+    ended = (_S.FIN_WAIT_1, _S.CLOSING, _S.LAST_ACK)
+    yield from sk_wait(sk, sk.deadline(timeout), lambda: sk.sk_state not in ended)  # sk_stream_wait_close()
     if sk.sk_state is _S.CLOSED:
-        _destroy(sk)
+        inet_put_port(sk)  # inet_csk_destroy_sock(): the caller had bound it
     elif sk.sk_state is _S.FIN_WAIT_2:
         if sk.linger2 < 0:
             tcp_send_active_reset(sk)
             tcp_done(sk)
-            _destroy(sk)
         else:
             tcp_reset_keepalive_timer(sk, sk.linger2 or sk.net.sysctl.fin_timeout)
-
-
-def _destroy(sk: TcpSock) -> None:
-    """inet_csk_destroy_sock(): nothing of it stays."""
-    tcp_clear_xmit_timers(sk)
-    sk.sk_prot.unhash(sk)
-    if sk.bound_port:
-        inet_put_port(sk)
-    tcp_write_queue_purge(sk)
-    sk.ofo_queue.clear()
-    sk.ofo_size = 0
 
 
 def tcp_disconnect(sk: Sock) -> None:
@@ -149,14 +124,11 @@ def tcp_disconnect(sk: Sock) -> None:
     assert isinstance(sk, TcpSock)
     old = sk.sk_state
     if old is _S.LISTEN:
-        tcp_set_state(sk, _S.CLOSED)
-        sk.sk_prot.unhash(sk)
         inet_csk_listen_stop(sk)
     elif old in _RESET or old is _S.SYN_SENT or (old in (_S.CLOSING, _S.LAST_ACK) and sk.snd_nxt != sk.write_seq):
         if old is not _S.SYN_SENT:
             tcp_send_active_reset(sk)
         sk.sk_err = "ECONNRESET"  # for a call that sleeps
-    tcp_write_queue_purge(sk)
     if old is not _S.TIME_WAIT:
         _to_closed(sk)
     else:
@@ -168,9 +140,7 @@ def tcp_disconnect(sk: Sock) -> None:
 def inet_child_forget(child: Sock) -> None:
     """A connection that waited for ``accept`` and will never be accepted is aborted."""
     assert isinstance(child, TcpSock)
-    sock_orphan(child)
     tcp_disconnect(child)
-    _destroy(child)
 
 
 # Readiness --------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from conformance.stack import tcp_cong, tcp_timer, tcp_write_queue
-from conformance.stack.route import dst_mtu
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss, tcp_time_stamp
 from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
@@ -20,7 +19,7 @@ _TIMEOUT_FALLBACK = 3 * SECOND
 def tcp_send_challenge_ack(sk: TcpSock) -> None:
     """An ACK for what might be forged (RFC 5961, section 7: at most so many a second, for the whole stack)."""
     net = sk.net
-    if not oow_rate_limited(sk, always=False):
+    if not (net.sysctl.linux and oow_rate_limited(sk)):
         second = net.now // 1_000_000_000
         since, count = net.challenges
         count = count + 1 if since == second else 1
@@ -30,10 +29,10 @@ def tcp_send_challenge_ack(sk: TcpSock) -> None:
             tcp_send_ack(sk)
 
 
-def oow_rate_limited(sk: TcpSock, *, always: bool = True) -> bool:
-    """Was such an answer sent just now (tcp_oow_rate_limited)? Two ends that disagree would else answer each other for ever."""
+def oow_rate_limited(sk: TcpSock) -> bool:
+    """Linux: was such an answer sent just now (tcp_oow_rate_limited)? Two ends that disagree would else answer each other for ever."""
     now = sk.net.now
-    if 0 <= now - sk.last_oow_ack < sk.net.sysctl.invalid_ratelimit and (always or sk.net.sysctl.linux):
+    if now - sk.last_oow_ack < sk.net.sysctl.invalid_ratelimit:
         return True
     sk.last_oow_ack = now
     return False
@@ -44,8 +43,8 @@ def oow_rate_limited(sk: TcpSock, *, always: bool = True) -> bool:
 
 def tcp_set_rto(sk: TcpSock) -> None:
     """RFC 6298, (2.2) to (2.5)."""
-    sysctl = sk.net.sysctl
-    srtt = sk.srtt or 0
+    sysctl, srtt = sk.net.sysctl, sk.srtt
+    assert srtt is not None
     if sysctl.linux:  # there it is the variation that has a floor, so that the RTO stays above the RTT by it
         sk.rto = min(srtt + sk.rtt_dev, sysctl.rto_max)
     else:
@@ -55,7 +54,6 @@ def tcp_set_rto(sk: TcpSock) -> None:
 
 def tcp_ack_update_rtt(sk: TcpSock, rtt: int) -> None:
     """A round trip of ``rtt`` ns was measured."""
-    rtt = max(rtt, 1)
     if sk.net.sysctl.linux:
         _tcp_rtt_estimator(sk, rtt)
     elif sk.srtt is None:
@@ -118,7 +116,7 @@ def _clean_rtx_queue(sk: TcpSock, options: OptionsReceived) -> int:
     while queue:
         skb = queue[0]
         if after(skb.end_seq, una):
-            if after(una, skb.seq) and not skb.flags & SYN:
+            if after(una, skb.seq):
                 gone = (una - skb.seq) & MASK
                 skb.data, skb.seq = skb.data[gone:], una
                 sk.queued -= gone
@@ -134,11 +132,11 @@ def _clean_rtx_queue(sk: TcpSock, options: OptionsReceived) -> int:
     return acked
 
 
-def tcp_sacktag_write_queue(sk: TcpSock, skb: Segment, blocks: tuple[tuple[int, int], ...]) -> bool:
+def tcp_sacktag_write_queue(sk: TcpSock, blocks: tuple[tuple[int, int], ...]) -> bool:
     """Note what the peer has beyond its acknowledgment (RFC 2018, section 5). Was any of it news? A D-SACK or a lie is not."""
     news = False
     for start, end in blocks:
-        if not before(start, end) or before(start, skb.ack) or after(end, sk.snd_nxt) or before(start, sk.snd_una):
+        if not before(start, end) or after(end, sk.snd_nxt) or before(start, sk.snd_una):
             continue
         for sent in sk.rtx_queue:
             if not before(sent.seq, end):
@@ -165,13 +163,13 @@ def _update_window(sk: TcpSock, skb: Segment) -> bool:
     sk.snd_wnd = window
     if window > sk.max_window:
         sk.max_window = window
-        tcp_sync_mss(sk, sk.pmtu or dst_mtu(sk.net, sk.daddr))
+        tcp_sync_mss(sk, sk.pmtu)
     return True
 
 
 def _ack_probe(sk: TcpSock) -> None:
     """Does the window take what waits (tcp_ack_probe)? If not, the next probe is due; every answer counts as a sign of life."""
-    if sk.rtx_queue or not sk.write_queue:
+    if not sk.write_queue:
         return
     head = sk.write_queue[0]
     if not after((head.seq + min(len(head.data), sk.mss_cache)) & MASK, sk.wnd_end):
@@ -180,7 +178,7 @@ def _ack_probe(sk: TcpSock) -> None:
         if sk.probing:
             sk.probing = False
             sk.retransmit_timer.stop()
-    elif sk.probing or not sk.retransmit_timer.pending:
+    elif sk.probing:
         tcp_timer.tcp_reset_probe_timer(sk)
 
 
@@ -203,8 +201,9 @@ def tcp_ack(sk: TcpSock, skb: Segment, options: OptionsReceived, *, challenge: b
             if challenge:
                 tcp_send_challenge_ack(sk)
             return False
-        if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, skb, options.sacks):
-            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True, acked=0, delivered=1)
+        if sk.sack_ok and options.sacks and sk.rtx_queue and tcp_sacktag_write_queue(sk, options.sacks):
+            delivered = sum(sent.sacked for sent in sk.rtx_queue) - prior[1]
+            tcp_cong.tcp_fastretrans_alert(sk, advanced=False, duplicate=True, acked=0, delivered=delivered)
             tcp_write_queue.tcp_xmit_retransmit_queue(sk)
         return True
     if after(ack, sk.snd_nxt):
@@ -236,7 +235,7 @@ def _congestion(
 ) -> None:
     """What the acknowledgment says of the network. ``before_it``: how many segments were under way, and how many SACKed."""
     flight, sacked = before_it
-    news = bool(sk.sack_ok and options.sacks and sk.rtx_queue) and tcp_sacktag_write_queue(sk, skb, options.sacks)
+    news = sk.sack_ok and tcp_sacktag_write_queue(sk, options.sacks)
     bare = not skb.payload and not skb.flags & (SYN | FIN)
     duplicate = news if sk.sack_ok else not advanced and bare and not quiet and bool(sk.rtx_queue)
     if sk.ecn_ok:

@@ -57,7 +57,7 @@ def _restart_window(sk: TcpSock) -> int:
 def tcp_cwnd_restart_after_idle(sk: TcpSock) -> None:
     """RFC 5681, section 4.1: after an idle RTO the window is the restart window. Linux halves it for each such time that has passed."""
     idle = sk.net.now - sk.lsndtime
-    if not sk.net.sysctl.slow_start_after_idle or sk.rtx_queue or not sk.lsndtime or idle <= sk.rto:
+    if not sk.net.sysctl.slow_start_after_idle or not sk.lsndtime or idle <= sk.rto:
         return
     restart = min(_restart_window(sk), sk.snd_cwnd)
     if sk.net.sysctl.linux:
@@ -114,8 +114,11 @@ def tcp_enter_loss(sk: TcpSock) -> None:
 
 
 def _enter_recovery(sk: TcpSock, head: Skb) -> None:
-    """RFC 6675, section 5, (4); RFC 5681, section 3.2, step 2. If ECN has just halved the window, that was for the same congestion."""
-    if sk.ca_state != CaState.CWR:
+    """RFC 6675, section 5, (4); RFC 5681, section 3.2, step 2. If ECN has just halved the window, that was for the same congestion.
+
+    The loss of what was sent since is another one (RFC 3168, section 6.1.2, "If that data packet is dropped"). Not so for Linux.
+    """
+    if sk.ca_state != CaState.CWR or not (before(sk.snd_una, sk.high_seq) or sk.net.sysctl.linux):
         sk.snd_ssthresh = _ssthresh(sk)
     sk.prior_cwnd, sk.prr_delivered, sk.prr_out = sk.snd_cwnd, 0, 0
     sk.snd_cwnd_cnt = 0
@@ -192,15 +195,15 @@ def tcp_fastretrans_alert(sk: TcpSock, advanced: bool, duplicate: bool, acked: i
         delivered: so many segments have arrived that were not known to have.
     """
     if not sk.rtx_queue:
-        if sk.ca_state in (CaState.CWR, CaState.DISORDER) or _is_over(sk):
+        if _is_over(sk):
             _leave(sk)
-        elif sk.ca_state == CaState.RECOVERY:
+        elif sk.net.sysctl.linux and sk.ca_state == CaState.RECOVERY:
             _cwnd_reduction(sk, delivered, advanced)
         sk.dupacks = 0
         return
     if _is_over(sk):
         _leave(sk)
-    if sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq):
+    if sk.net.sysctl.linux and sk.ca_state in (CaState.RECOVERY, CaState.LOSS) and not before(sk.snd_una, sk.high_seq):
         sk.dupacks = 0
         if sk.ca_state == CaState.RECOVERY:
             _cwnd_reduction(sk, delivered if advanced else 0, advanced)

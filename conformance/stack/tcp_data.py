@@ -63,8 +63,6 @@ def tcp_ack_snd_check(sk: TcpSock) -> None:
 
 def tcp_ecn_check_ce(sk: TcpSock, skb: Segment) -> None:
     """Congestion experienced: say so until the peer says CWR (RFC 3168, section 6.1.3)."""
-    if not sk.ecn_ok:
-        return
     if skb.flags & CWR:
         sk.ecn_demand_cwr = False
     if skb.tos & 3 == 3 and skb.payload:
@@ -81,10 +79,10 @@ def tcp_data_queue(sk: TcpSock, skb: Segment) -> None:
     if seq == end:
         return
     window = sk.receive_window
-    if not after(end, sk.rcv_nxt):
+    if sk.net.sysctl.linux and not after(end, sk.rcv_nxt):  # by the RFC such a segment is not acceptable, and does not come here
         _duplicate(sk, seq, end)
         return
-    if not before(seq, sk.rcv_nxt + max(window, 1) & MASK):
+    if sk.net.sysctl.linux and not before(seq, sk.rcv_nxt + max(window, 1) & MASK):  # nor does one at the right edge
         tcp_enter_quickack(sk)
         sk.ack_pending = True
         return
@@ -139,7 +137,6 @@ def _queue_in_order(sk: TcpSock, data: bytes, fin: bool) -> None:
         sk.sack_blocks.clear()
         sk.ofo_size = 0
         tcp_fin(sk)
-    sk.sk_wake()
 
 
 def _take_from_ofo(sk: TcpSock) -> bool:
@@ -154,10 +151,8 @@ def _take_from_ofo(sk: TcpSock) -> bool:
         new = data[(sk.rcv_nxt - seq) & MASK :] if seq != sk.rcv_nxt else data
         sk.receive_queue += new
         sk.rcv_nxt = (sk.rcv_nxt + len(new)) & MASK
-        sk.ack_pending = True
     sk.sack_blocks = [block for block in sk.sack_blocks if after(block[1], sk.rcv_nxt)]
     if not sk.ofo_queue:
-        sk.sack_blocks.clear()
         tcp_enter_quickack(sk, 1)
     return fin
 
@@ -167,6 +162,7 @@ def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
     tcp_enter_quickack(sk)
     sk.ack_pending = True
     segment, end = seq, (seq + len(data)) & MASK
+    segment_end = (end + fin) & MASK
     keep_before, touching, keep_after = [], [], []
     for block in sk.ofo_queue:
         if before((block[0] + len(block[1])) & MASK, seq):
@@ -184,7 +180,7 @@ def _queue_out_of_order(sk: TcpSock, seq: int, data: bytes, fin: bool) -> None:
     sk.ofo_queue = [*keep_before, (seq, data, fin), *keep_after]
     sk.ofo_size = sum(len(block[1]) for block in sk.ofo_queue)
     if sk.sack_ok:
-        _sack_new(sk, segment if sk.net.sysctl.linux else seq, end if sk.net.sysctl.linux else (seq + len(data) + fin) & MASK)
+        _sack_new(sk, segment, segment_end)
 
 
 def _sack_new(sk: TcpSock, seq: int, end: int) -> None:
@@ -205,14 +201,9 @@ def _joined(seq: int, data: bytes, fin: bool, touching: list[tuple[int, bytes, b
     """One block of what touches; where two say different things of an octet the older counts."""
     if not touching:
         return seq, data, fin
-    end = (seq + len(data)) & MASK
-    first, last = touching[0], touching[-1]
-    start = first[0] if before(first[0], seq) else seq
-    last_end = (last[0] + len(last[1])) & MASK
-    stop = last_end if after(last_end, end) else end
-    whole = bytearray((stop - start) & MASK)
-    at = (seq - start) & MASK
-    whole[at : at + len(data)] = data
+    first = touching[0][0]
+    start = first if before(first, seq) else seq
+    whole = bytearray((seq - start) & MASK) + data
     for block_seq, block, block_fin in touching:
         at = (block_seq - start) & MASK
         whole[at : at + len(block)] = block
@@ -248,7 +239,7 @@ def tcp_urg(sk: TcpSock, skb: Segment) -> None:
     if skb.flags & URG and skb.urgent:
         _check_urg(sk, (skb.seq + skb.urgent - 1) & MASK)
     if sk.urg_seq is not None and sk.urg_data is None:
-        at = (sk.urg_seq - skb.seq - (skb.flags >> 1 & 1)) & MASK
+        at = (sk.urg_seq - skb.seq) & MASK
         if at < len(skb.payload):
             sk.urg_data = skb.payload[at]
             sk.sk_wake()
@@ -256,7 +247,7 @@ def tcp_urg(sk: TcpSock, skb: Segment) -> None:
 
 def _check_urg(sk: TcpSock, at: int) -> None:
     """tcp_check_urg(): a new urgent octet; an old one that was not read is ordinary data from now on."""
-    if before(at, sk.copied_seq) or before(at, sk.rcv_nxt):
+    if before(at, sk.rcv_nxt):
         return
     if sk.urg_seq is not None and not after(at, sk.urg_seq):
         return

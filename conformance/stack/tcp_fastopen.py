@@ -14,7 +14,7 @@ from conformance.stack.tasks import Call
 from conformance.stack.tcp_sock import MASK, OptionsReceived, Skb, TcpSock, after
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.uapi import MSG_DONTWAIT
-from conformance.wire.segment import SYN, Segment
+from conformance.wire.segment import Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
@@ -64,10 +64,8 @@ def tcp_sendmsg_fastopen(sk: TcpSock, data: bytes, flags: int, address: Address 
         sk.defer_connect, sk.fastopen_data = False, bytes(data)
         tcp_connect(sk)
         return sk.syn_sent
-    if sk.sk_state in (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT):
-        return 0
     if sk.sk_state is not TcpState.CLOSED:
-        raise SocketError("EALREADY")
+        raise SocketError("EALREADY" if sk.sk_state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED) else "EISCONN")
     if address is None:
         raise SocketError("EINVAL")
     sk.fastopen_data, sk.fastopen_cookie = bytes(data), tcp_fastopen_cookie_check(sk, on_wire(address.host))
@@ -112,7 +110,6 @@ def tcp_fastopen_cache_set(sk: TcpSock, cookie: bytes | None, lost: bool) -> Non
 
 def tcp_fastopen_connect(sk: TcpSock) -> None:
     """Before the SYN leaves: without a cookie no data goes with it (RFC 7413, section 4.2.1)."""
-    sk.syn_sent = 0
     if not sk.fastopen_cookie:
         sk.fastopen_data = b""
 
@@ -134,7 +131,6 @@ def tcp_send_syn_data(sk: TcpSock, syn: Skb) -> None:
     sk.write_seq = sk.snd_nxt = rest.end_seq
     sk.syn_sent, sk.syn_data = len(data), True
     tcp_transmit_skb(sk, Skb(syn.seq, bytes(data), syn.flags), options)
-    sk.fastopen_data = b""
 
 
 def tcp_rcv_fastopen_synack(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
@@ -149,14 +145,11 @@ def tcp_rcv_fastopen_synack(sk: TcpSock, skb: Segment, options: OptionsReceived)
         tcp_sync_mss(sk, sk.pmtu)
     lost = sk.syn_data and sk.total_retrans > 0 and not options.fast_open and skb.ack == (sk.iss + 1) & MASK
     tcp_fastopen_cache_set(sk, options.fast_open, lost)
-    if not sk.syn_data:
-        return
     sk.ack_pending = True
     while sk.rtx_queue and not after(sk.rtx_queue[0].end_seq, skb.ack):
         sk.queued -= len(sk.rtx_queue.popleft().data)
     sk.snd_una = skb.ack
     if sk.rtx_queue:
-        sk.max_window = max(sk.max_window, sk.snd_wnd)
         tcp_retransmit_skb(sk, sk.rtx_queue[0])
 
 
@@ -176,7 +169,7 @@ def tcp_try_fastopen(listener: TcpSock, skb: Segment, options: OptionsReceived) 
         return False, None
     cookie = tcp_fastopen_cookie_gen(listener.net, skb.src, skb.dst)
     if options.fast_open == cookie:
-        return bool(skb.flags & SYN), None
+        return True, None
     return False, cookie
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from conformance.stack import tcp_cong, tcp_fastopen, tcp_timer
+from conformance.stack import tcp_cong, tcp_synsent, tcp_timer
 from conformance.stack.sock import Shutdown
 from conformance.stack.sysctl import SECOND
 from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
-from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_init_metrics, tcp_rtt_sample, tcp_send_challenge_ack
+from conformance.stack.tcp_ack import oow_rate_limited, tcp_ack, tcp_init_metrics, tcp_send_challenge_ack
 from conformance.stack.tcp_data import tcp_ack_snd_check, tcp_data_queue, tcp_queue_rcv, tcp_urg
 from conformance.stack.tcp_minisocks import tcp_time_wait
 from conformance.stack.tcp_options import tcp_parse_options, ts_older
-from conformance.stack.tcp_output import tcp_default_mss, tcp_send_ack, tcp_sync_mss, tcp_transmit_skb
+from conformance.stack.tcp_output import tcp_send_ack, tcp_sync_mss
 from conformance.stack.tcp_send import tcp_check_space
 from conformance.stack.tcp_sock import MASK, CaState, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_set_state
-from conformance.stack.tcp_write_queue import tcp_push_pending_frames, tcp_synack_options
-from conformance.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, Segment
+from conformance.stack.tcp_write_queue import tcp_push_pending_frames
+from conformance.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
 
-__all__ = ["tcp_data_snd_check", "tcp_finish_connect", "tcp_rcv_established", "tcp_rcv_state_process", "tcp_reset"]
+__all__ = ["tcp_data_snd_check", "tcp_rcv_established", "tcp_rcv_state_process", "tcp_reset"]
 
 _PAWS_24DAYS = 24 * 24 * 3600 * SECOND
 """RFC 7323, section 5.5: what was heard so long ago says nothing."""
@@ -88,7 +88,7 @@ def tcp_validate_incoming(sk: TcpSock, skb: Segment, options: OptionsReceived) -
     if flags & RST:
         if skb.seq == sk.rcv_nxt or _rst_at_sack(sk, skb):
             tcp_reset(sk)
-        else:
+        elif (skb.seq - sk.rcv_nxt) & MASK < sk.receive_window or sk.net.sysctl.linux:  # it is the number that counts, not the text
             tcp_send_challenge_ack(sk)
         return False
     if flags & SYN and not _crossed_syn_ack(sk, skb):
@@ -141,12 +141,20 @@ def _send_dupack(sk: TcpSock, skb: Segment) -> None:
 
 
 def tcp_replace_ts_recent(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
-    """RFC 7323, section 4.3, (2): the newest timestamp of a segment that reaches to the last acknowledgment, and not beyond it."""
+    """RFC 7323, section 4.3, (2): the timestamp of a segment that reaches to the last acknowledgment, and not beyond it.
+
+    It is not older than what is known, or PAWS would not have let it pass. Linux lets pass what is a tick older, and does not keep it.
+    """
     if options.tsval is None or not sk.tstamp_ok or after(skb.seq, sk.rcv_wup):
         return
-    old = sk.net.now - sk.ts_recent_stamp > _PAWS_24DAYS
-    if sk.ts_recent is None or old or not ts_older(options.tsval, sk.ts_recent):
-        sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
+    if (
+        sk.net.sysctl.linux
+        and sk.ts_recent is not None
+        and sk.net.now - sk.ts_recent_stamp <= _PAWS_24DAYS
+        and ts_older(options.tsval, sk.ts_recent)
+    ):
+        return
+    sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
 
 
 def tcp_reset(sk: TcpSock) -> None:
@@ -172,12 +180,11 @@ def tcp_rcv_established(sk: TcpSock, skb: Segment) -> None:
     """The common case. Data in order that says nothing else takes a short way (header prediction)."""
     options = tcp_parse_options(skb)
     if skb.payload and _predicted(sk, skb, options):
-        sk.rcv_tstamp = sk.net.now
+        if not sk.net.sysctl.linux:  # the peer is there; of Linux only tcp_ack() notes it
+            sk.rcv_tstamp = sk.net.now
+            sk.probes_out = 0
         sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack
-        sk.probes_out = 0
         tcp_queue_rcv(sk, skb.payload)
-        if sk.write_queue:
-            tcp_push_pending_frames(sk)
         tcp_ack_snd_check(sk)
         return
     if _says_nothing(sk, skb) or not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
@@ -245,7 +252,7 @@ def tcp_rcv_state_process(sk: TcpSock, skb: Segment) -> bool:
         return bool(skb.flags & ACK)
     options = tcp_parse_options(skb)
     if sk.sk_state is _S.SYN_SENT:
-        return tcp_rcv_synsent_state_process(sk, skb, options)
+        return tcp_synsent.tcp_rcv_synsent_state_process(sk, skb, options)
     if _says_nothing(sk, skb) or not tcp_validate_incoming(sk, skb, options) or not skb.flags & ACK:
         return False
     tcp_replace_ts_recent(sk, skb, options)
@@ -290,22 +297,19 @@ def _syn_received_acked(sk: TcpSock, skb: Segment, options: OptionsReceived) -> 
     tcp_sync_mss(sk, sk.pmtu)
     tcp_init_metrics(sk)
     tcp_cong.tcp_init_transfer(sk)
-    if sk.listener is None or sk.rcv_tstamp == 0:
-        sk.rcv_tstamp = sk.net.now
     tcp_set_state(sk, _S.ESTABLISHED)
-    if sk.sk_keepalive:
+    if sk.sk_keepalive and (sk.passive or not sk.net.sysctl.linux):  # Linux forgets it after crossed SYNs
         tcp_timer.tcp_reset_keepalive_timer(sk, sk.keepidle)
     sk.sk_wake()
 
 
 def _after_ack(sk: TcpSock) -> bool:
     """Is our FIN acknowledged? False: the connection is over, and the segment with it."""
-    fin_acked = sk.fin_queued and not sk.write_queue and not sk.rtx_queue
+    fin_acked = not sk.write_queue and not sk.rtx_queue  # it is the last that was queued
     if not fin_acked:
         return True
     if sk.sk_state is _S.FIN_WAIT_1:
         tcp_set_state(sk, _S.FIN_WAIT_2)
-        sk.sk_shutdown |= Shutdown.SEND
         sk.sk_wake()
         if sk.sk_dead:
             if sk.linger2 < 0:
@@ -332,96 +336,3 @@ def _data_after_close(sk: TcpSock, skb: Segment) -> bool:
     if not sk.sk_shutdown & Shutdown.RCV or not skb.payload:
         return False
     return after((skb.seq + len(skb.payload)) & MASK, sk.rcv_nxt)
-
-
-# SYN-SENT ---------------------------------------------------------------------------------------------------------------
-
-
-def tcp_rcv_synsent_state_process(sk: TcpSock, skb: Segment, options: OptionsReceived) -> bool:
-    """RFC 9293, 3.10.7.3. True: answer with a RST."""
-    flags = skb.flags
-    if flags & ACK:
-        if not after(skb.ack, sk.snd_una) or after(skb.ack, sk.snd_nxt):
-            return not flags & RST
-        if flags & RST:
-            tcp_reset(sk)
-            return False
-    elif flags & RST:
-        return False
-    if not flags & SYN:
-        return False
-    _take_syn(sk, skb, options)
-    if flags & ACK:
-        _syn_ack_received(sk, skb, options)
-    else:
-        _crossed_syn(sk)
-    return False
-
-
-def _take_syn(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
-    """The peer's SYN: its number, and what it offers of what we have offered."""
-    sysctl = sk.net.sysctl
-    sk.irs, sk.first_una = skb.seq, sk.iss
-    sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = (skb.seq + 1) & MASK
-    sk.tstamp_ok = sysctl.timestamps and options.tsval is not None
-    sk.sack_ok = sysctl.sack and options.sack_ok
-    sk.wscale_ok = sysctl.window_scaling and options.wscale is not None
-    sk.snd_wscale = options.wscale or 0 if sk.wscale_ok else 0
-    if not sk.wscale_ok:
-        sk.rcv_wscale = 0
-    if sk.tstamp_ok:
-        sk.ts_recent, sk.ts_recent_stamp = options.tsval, sk.net.now
-    announced = options.mss or tcp_default_mss(sk)
-    sk.mss_clamp = min(announced, sk.user_mss) if sk.user_mss else announced
-    tcp_sync_mss(sk, sk.pmtu)
-    sk.rcv_mss = min(sk.mss_cache, tcp_default_mss(sk))
-    sk.snd_wnd = sk.max_window = skb.window
-    sk.snd_wl1, sk.snd_wl2 = skb.seq, skb.ack if skb.flags & ACK else sk.iss
-
-
-def _syn_ack_received(sk: TcpSock, skb: Segment, options: OptionsReceived) -> None:
-    """The second step of the handshake: all three are done for us when its acknowledgment leaves."""
-    # Who has sent a SYN that does not ask sets no ECT (RFC 3168, section 6.1.1); Linux forgets what it has sent again.
-    asked_ecn = sk.net.sysctl.ecn == "on" if sk.net.sysctl.linux else bool(sk.rtx_queue and sk.rtx_queue[0].flags & ECE)
-    sk.ecn_ok = asked_ecn and skb.flags & (ECE | CWR) == ECE
-    sk.accecn = asked_ecn and bool(skb.flags & CWR) and sk.net.sysctl.linux
-    sent = sk.rtx_queue[0] if sk.rtx_queue else None
-    sk.rtx_queue, sk.snd_una = type(sk.rtx_queue)(skb for skb in sk.rtx_queue if not skb.flags & SYN), (sk.iss + 1) & MASK
-    if sent is not None:
-        tcp_rtt_sample(sk, sent.sent, sent.retrans > 0, options)
-    sk.retransmits = 0
-    sk.retrans_stamp = 0
-    sk.ca_state = CaState.OPEN
-    tcp_finish_connect(sk)
-    tcp_init_metrics(sk)
-    tcp_fastopen.tcp_rcv_fastopen_synack(sk, skb, options)  # what that sends again carries an ACK, as the connection is there
-    tcp_timer.tcp_rearm_rto(sk)
-    if (skb.payload or skb.flags & FIN) and not sk.net.sysctl.linux:
-        tcp_data_queue(sk, skb)  # RFC 9293, 3.10.7.3: data that comes with the SYN,ACK is processed (Linux frees it)
-        if sk.sk_state in (_S.TIME_WAIT, _S.CLOSED):
-            return
-    tcp_push_pending_frames(sk)
-    if sk.rcv_wup != sk.rcv_nxt or sk.snd_nxt == (sk.iss + 1) & MASK or sk.ack_pending:
-        tcp_send_ack(sk)
-
-
-def tcp_finish_connect(sk: TcpSock) -> None:
-    """SYN-SENT is over (tcp_finish_connect)."""
-    tcp_set_state(sk, _S.ESTABLISHED)
-    tcp_cong.tcp_init_transfer(sk)
-    sk.rcv_tstamp = sk.net.now
-    tcp_timer.tcp_rearm_rto(sk)
-    if sk.sk_keepalive:
-        tcp_timer.tcp_reset_keepalive_timer(sk, sk.keepidle)
-    sk.sk_wake()
-
-
-def _crossed_syn(sk: TcpSock) -> None:
-    """Simultaneous open (RFC 9293, 3.5; MUST-10): answer the SYN with SYN,ACK, and wait in SYN-RECEIVED."""
-    tcp_set_state(sk, _S.SYN_RECEIVED)
-    head = sk.rtx_queue[0]
-    head.flags &= ~(ECE | CWR)
-    sk.retransmits = 0
-    sk.retrans_stamp = sk.net.now
-    tcp_transmit_skb(sk, head, tcp_synack_options(sk))
-    tcp_timer.tcp_reset_xmit_timer(sk, sk.rto)

@@ -6,40 +6,34 @@ from typing import TYPE_CHECKING
 
 from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt, tcp_write_queue
 from conformance.stack.errors import SocketError
-from conformance.stack.icmp_errors import icmp_err_convert, ip_icmp_error
 from conformance.stack.in6 import on_wire
 from conformance.stack.inet_connection_sock import inet_csk_accept, inet_csk_get_port, inet_csk_reqsk_queue_add
-from conformance.stack.inet_hashtables import inet_hash, inet_hash_connect, inet_put_port, inet_unhash
+from conformance.stack.inet_hashtables import inet_hash, inet_hash_connect, inet_unhash
 from conformance.stack.proto import InetProto
+from conformance.stack.request_sock import RequestSock, inet_csk_reqsk_queue_hash_add, tcp_v4_save_options
 from conformance.stack.secure_seq import secure_tcp_seq, secure_tcp_ts_off
 from conformance.stack.sock import Address, Sock
 from conformance.stack.tcp_minisocks import (
-    RequestSock,
     TimeWaitSock,
-    inet_csk_reqsk_queue_drop,
-    inet_csk_reqsk_queue_hash_add,
     inet_twsk_deschedule_put,
     tcp_check_req,
     tcp_create_openreq_child,
     tcp_timewait_state_process,
-    tcp_v4_save_options,
-)  # fmt: skip
+)
 from conformance.stack.tcp_options import tcp_parse_options
 from conformance.stack.tcp_output import tcp_options_bytes, tcp_send_segment, tcp_sync_mss
 from conformance.stack.tcp_recv import tcp_recvmsg
 from conformance.stack.tcp_send import tcp_sendmsg
-from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, CaState, OptionsReceived, TcpSock, between
+from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, MAX_WINDOW, OptionsReceived, TcpSock
 from conformance.stack.tcp_states import TcpState, tcp_set_state
 from conformance.stack.uapi import AF_INET, AF_INET6
-from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Family, Icmp, Segment
+from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
 
-__all__ = ["tcp_prot", "tcp_v4_connect", "tcp_v4_err", "tcp_v4_rcv", "tcp_v4_send_reset", "tcpv6_prot"]
+__all__ = ["tcp_prot", "tcp_v4_connect", "tcp_v4_rcv", "tcp_v4_send_reset", "tcpv6_prot"]
 
-_PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
-"""RFC 1191, section 7: for routers that do not say how large."""
 _COOKIES_AFTER = 120_000_000_000
 
 
@@ -58,15 +52,12 @@ def tcp_v4_connect(sk: Sock, address: Address) -> None:
         raise SocketError("ENETUNREACH")
     sk.saddr = sk.rcv_saddr = sk.saddr or dst.saddr
     sk.daddr, sk.dport, sk.dst = dst.daddr, address.port, dst
-    had_port = bool(sk.num)
     # The socket is in SYN-SENT before it has a port and before the SYN leaves, so that nothing that comes finds it half made.
     tcp_set_state(sk, TcpState.SYN_SENT)
     try:
         inet_hash_connect(sk)
     except SocketError:
         tcp_set_state(sk, TcpState.CLOSED)
-        if not had_port and sk.num:
-            inet_put_port(sk)
         sk.daddr, sk.dport, sk.dst = b"", 0, None
         if not sk.addr_bound_by_user:
             sk.saddr = sk.rcv_saddr = b""
@@ -90,7 +81,7 @@ def _destination(sk: TcpSock, address: Address) -> bytes:
     if len(daddr) == 4 and sk.v6only:
         raise SocketError("ENETUNREACH")
     if sk.saddr and len(sk.saddr) != len(daddr):
-        raise SocketError("ENETUNREACH" if len(daddr) == 4 else "EINVAL")
+        raise SocketError("EINVAL")  # it is bound to a mapped address; one that is bound to another is v6only
     return daddr
 
 
@@ -193,11 +184,9 @@ def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: i
     net, sysctl = sk.net, sk.net.sysctl
     full = isn is None and inet_csk_reqsk_queue_is_full(sk)
     cookie = sysctl.syn_cookies == "always" or (full and sysctl.syn_cookies == "on")
-    if full:
-        net.overflowed = net.now
-        if not cookie:
-            net.count("ListenDrops")
-            return
+    if full and not cookie:
+        net.count("ListenDrops")
+        return
     if sk.acceptq_is_full:
         net.count(("ListenOverflows", "ListenDrops"))
         return
@@ -213,10 +202,10 @@ def tcp_conn_request(sk: TcpSock, skb: Segment, options: OptionsReceived, isn: i
         return
     req.iss = isn if isn is not None else secure_tcp_seq(net, req.saddr, req.daddr, req.num, req.dport)
     take_data, req.cookie = tcp_fastopen.tcp_try_fastopen(sk, skb, options)
-    inet_csk_reqsk_queue_hash_add(req)
     if take_data:
         _fastopen_child(sk, req, skb)
     else:
+        inet_csk_reqsk_queue_hash_add(req)
         tcp_v4_send_synack(req)
 
 
@@ -242,7 +231,6 @@ def _send_cookie(req: RequestSock, skb: Segment, options: OptionsReceived) -> No
         req.ts_offset = (req.ts_offset + value - req.time_stamp()) & MASK
     else:
         req.sack_ok = req.wscale_ok = req.ecn_ok = False
-        req.rcv_wscale = 0
     tcp_v4_send_synack(req)
 
 
@@ -256,16 +244,14 @@ def tcp_v4_send_synack(req: RequestSock) -> None:
     window = min(req.rcv_wnd, MAX_WINDOW)
     tcp_send_segment(
         req.net, (req.saddr, req.num, req.daddr, req.dport), req.iss, req.rcv_nxt, flags, window, options,
-        tos=req.listener.tos & 0xFC, ttl=req.listener.ttl, inet_opt=req.inet_opt,
+        tos=req.listener.tos, ttl=req.listener.ttl, inet_opt=req.inet_opt,
     )  # fmt: skip
 
 
 def tcp_v4_syn_recv_sock(listener: TcpSock, req: RequestSock) -> TcpSock:
-    """The connection that a request has become: it has a route, and segments find it."""
+    """The connection that a request has become: it knows its path, and segments find it."""
     net = listener.net
-    dst = route.ip_route_output(net, req.daddr, req.saddr)
     sk = tcp_create_openreq_child(listener, req)
-    sk.dst = dst
     tcp_sync_mss(sk, route.dst_mtu(net, sk.daddr))
     sk.rcv_mss = min(sk.mss_cache, DEFAULT_MSS[len(sk.daddr)])
     net.hashinfo.insert(sk)
@@ -307,8 +293,7 @@ def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
     from conformance.stack.tcp_timer import tcp_reset_xmit_timer
     from conformance.stack.tcp_write_queue import tcp_synack_options
 
-    req.timer.stop()
-    sk.requests -= 1
+    tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
     child = tcp_v4_syn_recv_sock(sk, req)
     child.syn_data = True
     sk.fastopen_children.append((child, sk.net.now))
@@ -321,113 +306,6 @@ def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
     sk.sk_wake()
 
 
-# ICMP -------------------------------------------------------------------------------------------------------------------
-
-
-def tcp_v4_err(net: Net, message: Icmp) -> None:
-    """An ICMP error for a segment that we sent (RFC 9293, 3.9.2.2). One whose sequence number is not under way may be forged (RFC 5927)."""
-    quote = message.quote
-    if quote is None:
-        return
-    entry = net.hashinfo.established(quote.dst, quote.dport, quote.src, quote.sport)
-    if isinstance(entry, RequestSock):
-        fatal = _ends_request(message) if net.sysctl.linux else _is_hard(message) and not _is_too_big(message)
-        if fatal and quote.seq == entry.iss:
-            inet_csk_reqsk_queue_drop(entry)
-        return
-    if not isinstance(entry, TcpSock) or entry.sk_state in (TcpState.CLOSED, TcpState.LISTEN, TcpState.TIME_WAIT):
-        return
-    sk = entry
-    # Linux takes SND.NXT for in flight too, though RFC 5927, section 4.1, ends before it.
-    if not between(quote.seq, sk.snd_una, sk.snd_nxt) or (quote.seq == sk.snd_nxt and not net.sysctl.linux):
-        net.count("OutOfWindowIcmps")
-        return
-    # In IPv6 nobody on the way makes fragments, so that there is no doing without (RFC 8200, section 5).
-    if _is_too_big(message) and (message.family is Family.IPV6 or (net.sysctl.pmtu_discovery and sk.pmtudisc != 0)):
-        tcp_v4_mtu_reduced(sk, message.mtu)
-        return
-    if message.family is Family.IPV4 and message.type in (4, 5):
-        return  # RFC 9293, MUST-55: source quench is discarded
-    _unreachable(sk, message)
-
-
-def _is_too_big(message: Icmp) -> bool:
-    """Fragmentation needed, packet too big."""
-    return (message.family, message.type) == (Family.IPV6, 2) or (message.family, message.type, message.code) == (Family.IPV4, 3, 4)
-
-
-def _is_hard(message: Icmp) -> bool:
-    """RFC 9293, 3.9.2.2: protocol and port unreachable, and what needs a fragmentation that is not done."""
-    if message.family is Family.IPV4:
-        return message.type == 3 and message.code in (2, 3, 4)
-    return message.type == 1 and message.code in (1, 4)
-
-
-def _ends_request(message: Icmp) -> bool:
-    """tcp_req_err(): what ends a connection in SYN-RECEIVED on Linux. Over IPv4 that is soft errors only."""
-    if message.family is Family.IPV4:
-        return message.type in (11, 12) or (message.type == 3 and message.code in (0, 1))
-    found = icmp_err_convert(message)
-    return found is not None and found[1]
-
-
-def _unreachable(sk: TcpSock, message: Icmp) -> None:
-    found = icmp_err_convert(message)
-    if found is None:
-        return
-    error = found[0]
-    opening = sk.sk_state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED)
-    if opening:
-        ip_icmp_error(sk, error, message)
-    ends = opening if sk.net.sysctl.linux else _is_hard(message)  # Linux: see cases/expectations/linux.yaml, icmp/
-    if ends:
-        sk.sk_err = error
-        tcp.tcp_write_queue_purge(sk)
-        tcp.tcp_done(sk)
-    else:
-        sk.sk_err_soft = error
-        if sk.recverr:
-            sk.sk_error_report(error)
-
-
-def tcp_v4_mtu_reduced(sk: TcpSock, mtu: int) -> None:
-    """The path takes less than was thought: remember that, and send smaller what did not fit (RFC 1191, section 6; RFC 8201)."""
-    net = sk.net
-    known = route.dst_mtu(net, sk.daddr)
-    if not mtu and len(sk.daddr) == 4:
-        mtu = next((plateau for plateau in _PLATEAUS if plateau < known), 68)
-    route.update_pmtu(net, sk.daddr, mtu)
-    now = route.dst_mtu(net, sk.daddr)
-    if now < sk.pmtu:
-        tcp_sync_mss(sk, now)
-        tcp_simple_retransmit(sk)
-
-
-def tcp_simple_retransmit(sk: TcpSock) -> None:
-    """Send again what was too long, without a word to congestion control: one segment until acknowledgments come (RFC 1191, section 6.4).
-
-    Linux sends at once all that the congestion window has room for.
-    """
-    from conformance.stack.tcp_output import tcp_current_mss
-    from conformance.stack.tcp_write_queue import tcp_retransmit_skb
-
-    mss = tcp_current_mss(sk)
-    lost = [skb for skb in sk.rtx_queue if len(skb.data) > mss and not skb.sacked]
-    if not lost:
-        return
-    if sk.ca_state not in (CaState.RECOVERY, CaState.LOSS):
-        sk.high_seq = sk.snd_nxt
-        sk.ca_state = CaState.LOSS
-        sk.snd_ssthresh = max(sk.snd_cwnd, 2)
-    for skb in lost:
-        skb.lost, skb.in_retrans = True, False
-    tcp_retransmit_skb(sk, lost[0])
-    if sk.net.sysctl.linux:
-        from conformance.stack.tcp_write_queue import tcp_xmit_retransmit_queue
-
-        tcp_xmit_retransmit_queue(sk)
-
-
 # The tables -------------------------------------------------------------------------------------------------------------
 
 
@@ -438,12 +316,11 @@ class TcpProto(InetProto):
     sync_mss = staticmethod(tcp_sync_mss)
 
 
-def _prot(name: str) -> TcpProto:
-    return TcpProto(
+tcp_prot, tcpv6_prot = (
+    TcpProto(
         name=name, obj=TcpSock, init=tcp.tcp_v4_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
         accept=inet_csk_accept, shutdown=tcp.tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
         sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp.tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
-    )  # fmt: skip
-
-
-tcp_prot, tcpv6_prot = _prot("TCP"), _prot("TCPv6")
+    )
+    for name in ("TCP", "TCPv6")
+)  # fmt: skip

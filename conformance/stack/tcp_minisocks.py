@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.stack import route
 from conformance.stack.inet_connection_sock import inet_csk_reqsk_queue_add
 from conformance.stack.inet_hashtables import inet_put_port
-from conformance.stack.ip_options import IpOptions, ip_options_echo
+from conformance.stack.request_sock import RequestSock, inet_csk_reqsk_queue_drop, tcp_rtx_synack
 from conformance.stack.sock import Sock
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_options import tcp_parse_options, ts_older
-from conformance.stack.tcp_output import tcp_options_bytes, tcp_select_initial_window, tcp_send_segment
-from conformance.stack.tcp_sock import DEFAULT_MSS, MASK, TIMEOUT_INIT, OptionsReceived, TcpSock, after, before
+from conformance.stack.tcp_output import tcp_options_bytes, tcp_send_segment
+from conformance.stack.tcp_sock import MASK, OptionsReceived, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState, tcp_adopt_state, tcp_set_state
 from conformance.wire.segment import ACK, ECE, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from conformance.stack.net import Net
-    from conformance.stack.sock import ConnectionSock
 
 __all__ = [
-    "RequestSock", "TimeWaitSock", "inet_twsk_deschedule_put", "reqsk_drop", "tcp_check_req", "tcp_create_openreq_child", "tcp_time_wait",
-    "tcp_timewait_state_process", "tcp_twsk_forget", "tcp_twsk_unique", "tcp_v4_save_options",
+    "TimeWaitSock", "inet_twsk_deschedule_put", "tcp_check_req", "tcp_create_openreq_child", "tcp_time_wait",
+    "tcp_timewait_state_process", "tcp_twsk_forget", "tcp_twsk_unique",
 ]  # fmt: skip
 
 _2MSL, _2MSL_LINUX = 240 * SECOND, 60 * SECOND
@@ -33,104 +31,6 @@ _INHERITED = (
     "keepidle", "keepintvl", "keepcnt", "notsent_lowat", "congestion", "window_clamp", "quickack",
 )  # fmt: skip
 """What an accepted socket has from its listener (sk_clone_lock)."""
-
-
-def tcp_v4_save_options(skb: Segment) -> IpOptions | None:
-    """The way back for a segment that came along a source route (RFC 9293, 3.9.2.1; MUST-53)."""
-    return ip_options_echo(skb.ip_options, skb.src) if skb.ip_options else None
-
-
-class RequestSock:
-    """``struct tcp_request_sock``: a connection in SYN-RECEIVED that came to a listener. Addresses are our own and the peer's."""
-
-    def __init__(self, listener: TcpSock, skb: Segment, options: OptionsReceived) -> None:
-        net, sysctl = listener.net, listener.net.sysctl
-        self.net, self.listener = net, listener
-        self.saddr, self.num, self.daddr, self.dport = skb.dst, skb.dport, skb.src, skb.sport
-        self.sk_state = TcpState.LISTEN
-        self.irs, self.iss = skb.seq, 0
-        self.rcv_nxt = (skb.seq + 1) & MASK
-        self.peer_mss = options.mss or DEFAULT_MSS[len(skb.src)]
-        self.tstamp_ok = sysctl.timestamps and options.tsval is not None
-        self.sack_ok = sysctl.sack and options.sack_ok
-        self.wscale_ok = sysctl.window_scaling and options.wscale is not None
-        self.snd_wscale = options.wscale or 0 if self.wscale_ok else 0
-        self.ecn_ok = False
-        self.ts_recent = options.tsval
-        self.ts_offset = 0
-        self.snd_wnd = skb.window
-        advmss = route.dst_advmss(net, route.ip_route_output(net, self.daddr, self.saddr))
-        self.advmss = min(advmss, listener.user_mss) if listener.user_mss else advmss
-        self.rcv_wnd, shift = _initial_window(listener, self.advmss)
-        self.rcv_wscale = shift if self.wscale_ok else 0
-        self.timer = net.timer(lambda: _reqsk_timer_handler(self))
-        self.retrans = 0
-        self.sent = net.now
-        self.last_oow_ack = -(10**18)
-        self.acked = False
-        """The handshake's last ACK came, but there was no room for the connection, or it waits for data (TCP_DEFER_ACCEPT)."""
-        self.inet_opt = tcp_v4_save_options(skb)
-        self.cookie: bytes | None = None
-        """To send (TCP Fast Open)."""
-        self.reopens: TimeWaitSock | None = None
-        """The old incarnation, which was in TIME-WAIT when this SYN came."""
-
-    def time_stamp(self) -> int:
-        """TSval."""
-        return (self.net.now // MS + self.ts_offset) & MASK
-
-
-def _initial_window(listener: TcpSock, advmss: int) -> tuple[int, int]:
-    before_it, listener.advmss = listener.advmss, advmss
-    try:
-        return tcp_select_initial_window(listener)
-    finally:
-        listener.advmss = before_it
-
-
-def tcp_rtx_synack(req: RequestSock) -> None:
-    """Send the SYN,ACK again, without a cookie: that may be why it got lost (RFC 7413, section 4.2.1)."""
-    from conformance.stack.tcp_ipv4 import tcp_v4_send_synack
-
-    req.cookie = None
-    tcp_v4_send_synack(req)
-
-
-def inet_csk_reqsk_queue_hash_add(req: RequestSock) -> None:
-    """From now on the segments of this connection find the request."""
-    req.net.hashinfo.insert(req)
-    req.listener.requests += 1
-    tcp_set_state(req, TcpState.SYN_RECEIVED)  # type: ignore[arg-type]
-    req.timer.reset(req.net.now + TIMEOUT_INIT)
-
-
-def inet_csk_reqsk_queue_drop(req: RequestSock) -> None:
-    """The request is no more; its listener goes on listening (RFC 9293, 3.10.7.4: "return to the LISTEN state")."""
-    req.timer.stop()
-    req.net.hashinfo.remove(req)
-    req.listener.requests -= 1
-    tcp_set_state(req, TcpState.LISTEN)  # type: ignore[arg-type]
-
-
-def reqsk_drop(listener: ConnectionSock) -> None:
-    """All requests of a listener that is closed."""
-    for entry in listener.net.hashinfo.entries():
-        if isinstance(entry, RequestSock) and entry.listener is listener:
-            inet_csk_reqsk_queue_drop(entry)
-
-
-def _reqsk_timer_handler(req: RequestSock) -> None:
-    """No ACK has come: send the SYN,ACK again, or give up (RFC 9293, 3.8.3)."""
-    listener = req.listener
-    most = listener.syn_count or req.net.sysctl.synack_retries
-    if req.retrans >= most:
-        inet_csk_reqsk_queue_drop(req)
-        return
-    deferred = req.acked and listener.defer_accept and req.net.now - req.sent < listener.defer_accept
-    req.retrans += 1
-    if not deferred:
-        tcp_rtx_synack(req)
-    req.timer.reset(req.net.now + min(TIMEOUT_INIT << req.retrans, req.net.sysctl.rto_max))
 
 
 # SYN-RECEIVED -------------------------------------------------------------------------------------------------------------
@@ -200,10 +100,10 @@ def tcp_check_req(req: RequestSock, skb: Segment) -> TcpSock | None:
         return None
     if not flags & ACK:
         return None
-    return _accept(req, skb, options)
+    return _accept(req, skb)
 
 
-def _accept(req: RequestSock, skb: Segment, options: OptionsReceived) -> TcpSock | None:
+def _accept(req: RequestSock, skb: Segment) -> TcpSock | None:
     """The handshake is complete. TCP_DEFER_ACCEPT waits for data; a full queue has no place for it yet."""
     from conformance.stack.tcp_ipv4 import tcp_v4_send_reset, tcp_v4_syn_recv_sock
 
@@ -218,8 +118,6 @@ def _accept(req: RequestSock, skb: Segment, options: OptionsReceived) -> TcpSock
             tcp_v4_send_reset(req.net, skb)
             inet_csk_reqsk_queue_drop(req)
         return None
-    if options.tsval is not None and req.tstamp_ok:
-        req.ts_recent = options.tsval
     req.timer.stop()
     listener.requests -= 1
     child = tcp_v4_syn_recv_sock(listener, req)
@@ -266,7 +164,7 @@ def inet_csk_clone_lock(listener: TcpSock, req: RequestSock) -> TcpSock:
 def tcp_create_openreq_child(listener: TcpSock, req: RequestSock) -> TcpSock:
     """What the handshake has settled goes from the request to the connection."""
     sk = inet_csk_clone_lock(listener, req)
-    sk.irs, sk.iss = req.irs, req.iss
+    sk.iss = req.iss
     sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = req.rcv_nxt
     sk.snd_una = req.iss
     sk.first_una = (req.iss + 1) & MASK
@@ -312,7 +210,7 @@ def _length(net: Net) -> int:
 
 def tcp_time_wait(sk: TcpSock) -> None:
     """Both sides have closed: the connection is over for its owner, and the port stays taken for a while (RFC 9293, 3.6.1; MUST-13)."""
-    from conformance.stack.tcp import tcp_done, tcp_write_queue_purge
+    from conformance.stack.tcp import tcp_done
     from conformance.stack.tcp_timer import tcp_clear_xmit_timers
 
     net = sk.net
@@ -322,8 +220,6 @@ def tcp_time_wait(sk: TcpSock) -> None:
         tcp_done(sk)
         return
     tcp_set_state(sk, TcpState.TIME_WAIT)
-    tcp_write_queue_purge(sk)
-    sk.sk_shutdown = 3
     tw = TimeWaitSock(sk)
     net.hashinfo.insert(tw)
     net.tw_count += 1
@@ -354,7 +250,8 @@ def tcp_twsk_unique(sk: Sock, tw: TimeWaitSock) -> bool:
         return False
     if isinstance(sk, TcpSock):
         sk.write_seq = (tw.snd_nxt + 65535 + 2) & MASK
-        sk.ts_recent, sk.ts_recent_stamp = tw.ts_recent, tw.ts_recent_stamp
+        if tw.net.sysctl.linux:
+            sk.ts_recent, sk.ts_recent_stamp = tw.ts_recent, tw.ts_recent_stamp
     return True
 
 
@@ -364,7 +261,7 @@ def tcp_timewait_state_process(tw: TimeWaitSock, skb: Segment) -> int | None:
     linux = tw.net.sysctl.linux
     paws = _older(tw, options) and (linux or not flags & RST)
     if flags & (SYN | ACK | RST) == SYN and (_may_reopen_linux(tw, skb, options) if linux else _may_reopen(tw, skb, options)):
-        return (tw.snd_nxt + 65535 + 2) & MASK or 1
+        return (tw.snd_nxt + 65535 + 2) & MASK
     if flags & RST:
         _rst_in_time_wait(tw, skb, paws)
         return None

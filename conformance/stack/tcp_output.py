@@ -43,7 +43,7 @@ def tcp_time_stamp(sk: TcpSock) -> int:
 def tcp_mtu_to_mss(sk: TcpSock, mtu: int) -> int:
     """What a packet of ``mtu`` octets leaves for TCP's data, options not counted."""
     options = len(sk.inet_opt.data) if sk.inet_opt is not None and len(sk.daddr) == 4 else 0  # RFC 9293, 3.7.1: MUST-16
-    return max(mtu - _IP_HEADER[len(sk.daddr) or 4] - options - 20, _least_mss(sk))
+    return max(mtu - _IP_HEADER[len(sk.daddr)] - options - 20, _least_mss(sk))
 
 
 def _least_mss(sk: TcpSock) -> int:
@@ -51,17 +51,14 @@ def _least_mss(sk: TcpSock) -> int:
     return 48 if sk.net.sysctl.linux else 1
 
 
-def tcp_sync_mss(sk: TcpSock, mtu: int) -> int:
+def tcp_sync_mss(sk: TcpSock, mtu: int) -> None:
     """The path's MTU is ``mtu`` now: work out the MSS that fits it and the peer (RFC 9293, 3.7.1; MUST-16)."""
     sk.pmtu = mtu
     sk.mss_cache = min(tcp_mtu_to_mss(sk, mtu), sk.mss_clamp or MAX_WINDOW)
-    if sk.user_mss:
-        sk.mss_cache = min(sk.mss_cache, sk.user_mss)
     sk.mss_cache = max(sk.mss_cache, _least_mss(sk))
     if sk.max_window:  # a peer with a small buffer gets segments of half of it, so that two fit
         half = sk.max_window >> 1 if sk.max_window > 512 else sk.max_window
         sk.mss_cache = min(sk.mss_cache, max(half, 8))
-    return sk.mss_cache
 
 
 def tcp_current_mss(sk: TcpSock) -> int:
@@ -77,7 +74,7 @@ def tcp_current_mss(sk: TcpSock) -> int:
 
 def tcp_default_mss(sk: TcpSock) -> int:
     """Where the peer says nothing (RFC 9293, MUST-15)."""
-    return DEFAULT_MSS[len(sk.daddr) or 4]
+    return DEFAULT_MSS[len(sk.daddr)]
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -134,7 +131,7 @@ def tcp_space(sk: TcpSock) -> int:
     return max(tcp_win_from_space(sk) - len(sk.receive_queue) - sk.ofo_size, 0)
 
 
-def tcp_select_initial_window(sk: TcpSock) -> tuple[int, int]:
+def tcp_select_initial_window(sk: TcpSock, mss: int) -> tuple[int, int]:
     """The window of a SYN, and the shift to offer (RFC 7323, section 2.3: at most 14)."""
     space = tcp_win_from_space(sk)
     if sk.window_clamp:
@@ -145,8 +142,8 @@ def tcp_select_initial_window(sk: TcpSock) -> tuple[int, int]:
         while shift < 14 and largest > MAX_WINDOW << shift:
             shift += 1
     window = min(space, MAX_WINDOW)
-    if sk.advmss and window > sk.advmss:
-        window -= window % sk.advmss
+    if mss and window > mss:
+        window -= window % mss
     return window, shift
 
 
@@ -249,7 +246,7 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
     if sk.snd_up is not None and before(skb.seq, sk.snd_up):
         urgent = min((sk.snd_up - skb.seq) & MASK, 0xFFFF)
         flags |= URG
-    tos = sk.tos & 0xFC
+    tos = sk.tos
     if sk.ecn_ok and not flags & SYN:
         if sk.ecn_demand_cwr:
             flags |= ECE
@@ -260,8 +257,7 @@ def tcp_transmit_skb(sk: TcpSock, skb: Skb, options: bytes | None = None, *, ret
                 flags |= CWR
     if sk.accecn:
         flags, tos = flags | CWR, tos | 2
-    ack = sk.rcv_nxt if flags & ACK else 0
-    segment = tcp_build(sk.num, sk.dport, skb.seq, ack, flags, window, urgent, options, data, pseudo_of(sk))
+    segment = tcp_build(sk.num, sk.dport, skb.seq, sk.rcv_nxt, flags, window, urgent, options, data, pseudo_of(sk))
     if flags & ACK:
         _event_ack_sent(sk)
     if data:

@@ -12,7 +12,7 @@ from conformance.stack.tcp_sock import MASK, Skb, TcpSock
 from conformance.stack.tcp_states import TcpState
 from conformance.stack.tcp_write_queue import NAGLE_PUSH, tcp_push, tcp_push_one, tcp_push_pending_frames
 from conformance.stack.uapi import MSG_DONTWAIT, MSG_FASTOPEN, MSG_MORE, MSG_OOB
-from conformance.wire.segment import FIN, PSH
+from conformance.wire.segment import PSH
 
 __all__ = ["sk_stream_is_writeable", "sk_stream_memory_free", "tcp_check_space", "tcp_sendmsg"]
 
@@ -85,11 +85,9 @@ def tcp_sendmsg(sk: Sock, data: bytes, flags: int, address: Address | None) -> C
 def _append(sk: TcpSock, data: bytes, start: int, mss: int, room: int) -> int:
     """Fill the tail segment, or a new one, with at most ``room`` octets; returns how many it took."""
     tail = sk.write_queue[-1] if sk.write_queue else None
-    if tail is None or len(tail.data) >= mss or tail.urgent or tail.flags & FIN or tail.sent:
+    if tail is None or len(tail.data) >= mss or tail.urgent:
         tail = skb_entail(sk)
     count = min(mss - len(tail.data), len(data) - start, room)
-    if not isinstance(tail.data, bytearray):
-        tail.data = bytearray(tail.data)
     tail.data += data[start : start + count]
     tail.flags &= ~PSH
     sk.write_seq = (sk.write_seq + count) & MASK

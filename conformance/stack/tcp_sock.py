@@ -80,11 +80,6 @@ class Skb:
     """Holds the urgent octet: nothing is joined to it."""
 
     @property
-    def length(self) -> int:
-        """SEG.LEN."""
-        return len(self.data) + (self.flags & 1) + (self.flags >> 1 & 1)
-
-    @property
     def end_seq(self) -> int:
         """The number after its last octet."""
         return (self.seq + len(self.data) + (self.flags & 1) + (self.flags >> 1 & 1)) & MASK
@@ -132,7 +127,6 @@ class TcpSock(ConnectionSock):
         """The end of the last small segment that was sent (Minshall's form of Nagle's rule)."""
         self.queued = 0
         """Octets in both queues (sk_wmem_queued, without the kernel's overhead)."""
-        self.fin_queued = False
         self.nospace = False
         """SOCK_NOSPACE: somebody waits for room to write."""
 
@@ -142,7 +136,7 @@ class TcpSock(ConnectionSock):
         self.ofo_queue: list[tuple[int, bytes, bool]] = []
         """Out of order: sequence number, data, and whether a FIN follows; sorted, not overlapping."""
         self.ofo_size = 0
-        self.irs = self.rcv_nxt = self.rcv_wup = self.rcv_wnd = 0
+        self.rcv_nxt = self.rcv_wup = self.rcv_wnd = 0
         """``rcv_wnd`` was told to the peer when ``rcv_nxt`` was ``rcv_wup``."""
         self.copied_seq = 0
         """The next octet that the caller reads."""
@@ -203,7 +197,6 @@ class TcpSock(ConnectionSock):
         """In segments (RFC 6928)."""
         self.snd_ssthresh = CWND_INFINITE
         self.snd_cwnd_cnt = 0
-        self.prior_ssthresh = 0
         self.dupacks = 0
         """Duplicate acknowledgments in a row; without SACK they stand for segments that have left the network."""
         self.high_seq = 0
@@ -220,7 +213,6 @@ class TcpSock(ConnectionSock):
         """The end of the initial window, or of that after an idle time (RFC 6928)."""
         self.fall_back = False
         """Such a window has lost something."""
-        self.undo_marker = 0
         self.cwnd_limited = False
         self.ecn_ok = self.ecn_demand_cwr = self.ecn_queue_cwr = False
         """RFC 3168: negotiated; a CE came and ECE is to be sent; CWR is due on the next data."""
@@ -297,11 +289,6 @@ class TcpSock(ConnectionSock):
     # Figures ----------------------------------------------------------------------------------------------------------
 
     @property
-    def packets_out(self) -> int:
-        """Segments that were sent and not acknowledged."""
-        return len(self.rtx_queue)
-
-    @property
     def sacked_out(self) -> int:
         """Of these, how many have arrived, by what SACK says or duplicate acknowledgments let guess."""
         if self.sack_ok:
@@ -324,7 +311,7 @@ class TcpSock(ConnectionSock):
     @property
     def receive_window(self) -> int:
         """What is left of the window that the peer was told of (tcp_receive_window)."""
-        return max(self.rcv_wup + self.rcv_wnd - self.rcv_nxt & MASK if not after(self.rcv_nxt, self.rcv_wup + self.rcv_wnd) else 0, 0)
+        return self.rcv_wup + self.rcv_wnd - self.rcv_nxt & MASK if not after(self.rcv_nxt, self.rcv_wup + self.rcv_wnd) else 0
 
     @property
     def wnd_end(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance.stack.errors import SocketError
 from conformance.stack.sock import Sock
+from conformance.stack.sock_options import option_int
 from conformance.stack.sysctl import MS, SECOND
 from conformance.stack.tcp_sock import TcpSock
 from conformance.stack.tcp_states import TcpState
@@ -30,6 +31,12 @@ def _ranged(value: int, low: int, high: int) -> int:
     return value
 
 
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise SocketError("EINVAL")
+    return value
+
+
 def _set_nodelay(sk: TcpSock, value: int) -> None:
     from conformance.stack.tcp_write_queue import tcp_push_pending_frames
 
@@ -47,10 +54,9 @@ def _set_cork(sk: TcpSock, value: int) -> None:
 
 
 def _set_maxseg(sk: TcpSock, value: int) -> None:
-    if value and sk.sk_state not in (TcpState.CLOSED, TcpState.LISTEN) and not sk.net.sysctl.linux:
-        sk.mss_clamp = min(sk.mss_clamp, _ranged(value, 88, 32767))
-        sk.mss_cache = min(sk.mss_cache, value)
     sk.user_mss = _ranged(value, 88, 32767) if value else 0
+    if value and sk.sk_state not in _CLOSED and not sk.net.sysctl.linux:
+        sk.mss_cache = min(sk.mss_cache, value)
 
 
 def _set_keepidle(sk: TcpSock, value: int) -> None:
@@ -79,13 +85,13 @@ def _set_congestion(sk: TcpSock, value: int | bytes) -> None:
 
 
 def _set_user_timeout(sk: TcpSock, value: int) -> None:
-    sk.user_timeout = _ranged(value, 0, 2**31 - 1) * MS
+    sk.user_timeout = _not_negative(value) * MS
 
 
 def _set_fastopen(sk: TcpSock, value: int) -> None:
     if sk.sk_state not in _CLOSED:
         raise SocketError("EINVAL")
-    sk.fastopen_backlog = min(_ranged(value, 0, 2**31 - 1), sk.net.sysctl.somaxconn)
+    sk.fastopen_backlog = min(_not_negative(value), sk.net.sysctl.somaxconn)
 
 
 def _set_fastopen_connect(sk: TcpSock, value: int) -> None:
@@ -116,7 +122,7 @@ _SET: Mapping[str, Callable[[TcpSock, int], None]] = {
     "TCP_USER_TIMEOUT": _set_user_timeout,
     "TCP_FASTOPEN": _set_fastopen,
     "TCP_FASTOPEN_CONNECT": _set_fastopen_connect,
-    "TCP_NOTSENT_LOWAT": _simple("notsent_lowat", 0, 2**32 - 1),
+    "TCP_NOTSENT_LOWAT": lambda sk, value: setattr(sk, "notsent_lowat", _not_negative(value)),
 }
 
 
@@ -154,7 +160,7 @@ def tcp_setsockopt(sk: Sock, name: str, value: int | bytes) -> None:
     setter = _SET.get(name)
     if setter is None:
         raise SocketError("ENOPROTOOPT")
-    setter(sk, int.from_bytes(value[:4], "little") if isinstance(value, bytes) else value)
+    setter(sk, option_int(value))
 
 
 def tcp_getsockopt(sk: Sock, name: str) -> int | bytes:

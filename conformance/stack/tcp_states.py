@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from conformance.stack.sock import Sock
 
-__all__ = ["SYNCHRONIZED", "TRANSITIONS", "TcpState", "tcp_adopt_state", "tcp_set_state"]
+__all__ = ["TRANSITIONS", "TcpState", "tcp_adopt_state", "tcp_set_state"]
 
 
 class TcpState(StrEnum):
@@ -46,9 +46,6 @@ TRANSITIONS: dict[TcpState, frozenset[TcpState]] = {
     _S.TIME_WAIT: frozenset({_S.CLOSED}),
 }
 """From each state to those that may follow. CLOSED may follow all of them: a reset, an abort, too many retransmissions."""
-
-SYNCHRONIZED = frozenset(_S) - {_S.CLOSED, _S.LISTEN, _S.SYN_SENT, _S.SYN_RECEIVED}
-"""Both sides have acknowledged each other's SYN (RFC 9293, section 3.5.2)."""
 
 
 def tcp_set_state(sk: Sock, state: TcpState) -> None:

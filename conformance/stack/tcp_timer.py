@@ -59,7 +59,6 @@ def tcp_write_err(sk: TcpSock) -> None:
 def tcp_write_timer(sk: TcpSock) -> None:
     """The retransmission timer went off, as such or as that of the window probe."""
     if sk.probing:
-        sk.probing = False
         _probe_timer(sk)
     else:
         _retransmit_timer(sk)
@@ -139,13 +138,15 @@ def _retransmit_timer(sk: TcpSock) -> None:
 
 def tcp_check_probe_timer(sk: TcpSock) -> None:
     """Nothing is under way and nothing may leave: probe when the window has been closed for an RTO (RFC 9293, 3.8.6.1; SHLD-29)."""
-    if not sk.rtx_queue and not sk.retransmit_timer.pending:
+    if not sk.retransmit_timer.pending:
         tcp_reset_probe_timer(sk)
 
 
 def tcp_reset_probe_timer(sk: TcpSock) -> None:
     """The next probe, at an interval that grows (SHLD-30)."""
     sysctl = sk.net.sysctl
+    if not sk.probing:
+        sk.backoff = 0  # the first one comes after the RTO, however often that was doubled before
     base = max(sk.rto, sysctl.rto_min)
     interval = min(base << sk.backoff, sysctl.rto_max)
     if sk.user_timeout and sk.probes_since:
@@ -198,16 +199,10 @@ def tcp_keepalive_timer(sk: TcpSock) -> None:
     from conformance.stack.tcp import tcp_done
     from conformance.stack.tcp_output import tcp_send_active_reset
 
-    state = sk.sk_state
-    if state is TcpState.FIN_WAIT_2 and sk.sk_dead:
-        if sk.linger2 < 0:
-            tcp_send_active_reset(sk)
+    if sk.sk_state is TcpState.FIN_WAIT_2 and sk.sk_dead:
         tcp_done(sk)
         return
-    if not sk.sk_keepalive or state in (TcpState.CLOSED, TcpState.LISTEN, TcpState.SYN_SENT):
-        return
-    now = sk.net.now
-    idle = now - max(sk.rcv_tstamp, sk.lrcvtime)
+    idle = sk.net.now - max(sk.rcv_tstamp, sk.lrcvtime)
     if sk.rtx_queue or sk.write_queue:
         again = sk.keepidle  # what is under way finds out by itself whether the peer is there
     elif idle < sk.keepidle:

@@ -6,7 +6,6 @@ from conformance.stack import tcp_cong, tcp_fastopen, tcp_timer
 from conformance.stack.route import dst_advmss, dst_mtu
 from conformance.stack.tcp_output import (
     tcp_current_mss,
-    tcp_default_mss,
     tcp_options_bytes,
     tcp_select_initial_window,
     tcp_sync_mss,
@@ -14,7 +13,7 @@ from conformance.stack.tcp_output import (
     tcp_transmit_skb,
     tcp_xmit_probe_skb,
 )  # fmt: skip
-from conformance.stack.tcp_sock import MASK, TIMEOUT_INIT, Skb, TcpSock, after, before
+from conformance.stack.tcp_sock import MASK, Skb, TcpSock, after, before
 from conformance.stack.tcp_states import TcpState
 from conformance.wire.segment import CWR, ECE, FIN, PSH, SYN
 
@@ -49,18 +48,13 @@ def tcp_syn_options(sk: TcpSock) -> bytes:
 
 def tcp_connect_init(sk: TcpSock) -> None:
     """What a connection starts with (tcp_connect_init)."""
-    mtu = dst_mtu(sk.net, sk.daddr)
-    sk.mss_clamp = sk.user_mss or 0
-    tcp_sync_mss(sk, mtu)
-    mss = dst_advmss(sk.net, sk.dst) if sk.dst is not None else mtu - (40 if len(sk.daddr) == 4 else 60)
+    assert sk.dst is not None
+    tcp_sync_mss(sk, dst_mtu(sk.net, sk.daddr))
+    mss = dst_advmss(sk.net, sk.dst)
     sk.advmss = min(sk.user_mss, mss) if sk.user_mss else mss
-    sk.rcv_mss = min(sk.mss_cache, tcp_default_mss(sk))
-    sk.rcv_wnd, sk.rcv_wscale = tcp_select_initial_window(sk)
+    sk.rcv_wnd, sk.rcv_wscale = tcp_select_initial_window(sk, sk.advmss)
     sk.rcv_ssthresh = sk.rcv_wnd
     sk.snd_una = sk.snd_nxt = sk.iss = sk.write_seq
-    sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = 0
-    sk.rto = TIMEOUT_INIT
-    sk.retransmits = 0
 
 
 def tcp_connect(sk: TcpSock) -> None:
@@ -87,9 +81,7 @@ def tcp_connect(sk: TcpSock) -> None:
 
 def tcp_fragment(skb: Skb, size: int) -> Skb:
     """Cut ``skb`` after ``size`` octets; returns the rest, which the caller puts behind it."""
-    rest = Skb(
-        (skb.seq + size + (skb.flags >> 1 & 1)) & MASK, skb.data[size:], skb.flags & (FIN | PSH), skb.sent, skb.first_sent, skb.retrans
-    )
+    rest = Skb((skb.seq + size) & MASK, skb.data[size:], skb.flags & (FIN | PSH), skb.sent, skb.first_sent, skb.retrans)
     rest.sacked, rest.lost, rest.in_retrans, rest.urgent = skb.sacked, skb.lost, skb.in_retrans, skb.urgent
     skb.data, skb.flags, skb.urgent = skb.data[:size], skb.flags & ~(FIN | PSH), False
     return rest
@@ -108,14 +100,12 @@ def tcp_nagle_test(sk: TcpSock, skb: Skb, mss: int, nonagle: int) -> bool:
 
 def tcp_cwnd_test(sk: TcpSock, skb: Skb) -> bool:
     """Has the congestion window room for a segment? A FIN alone needs none."""
-    return sk.in_flight < sk.snd_cwnd or bool(not skb.data and skb.flags & FIN)
+    return sk.in_flight < sk.snd_cwnd or not skb.data
 
 
 def tcp_snd_wnd_test(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> bool:
     """Does the peer's window take this segment? Half of the largest window takes part of it (RFC 9293, 3.8.6.2.1, (3))."""
-    usable = (sk.snd_una + sk.snd_wnd - skb.seq) & MASK
-    if usable >= 1 << 31:  # the window has shrunk past it
-        usable = 0
+    usable = (sk.wnd_end - skb.seq) & MASK if not after(skb.seq, sk.wnd_end) else 0  # after it: the window has shrunk
     if len(skb.data) <= usable:
         return True
     if not usable or nonagle & NAGLE_CORK:
@@ -129,8 +119,8 @@ def tcp_snd_wnd_test(sk: TcpSock, skb: Skb, nonagle: int, after_full: bool) -> b
 
 
 def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
-    """Send what the congestion window, the peer's window and Nagle's rule let leave. Is anything left with nothing under way?"""
-    sent = 0
+    """Send what the congestion window, the peer's window and Nagle's rule let leave. Is anything left?"""
+    sent = False
     queue = sk.write_queue
     while queue:
         skb = queue[0]
@@ -139,7 +129,7 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
             break
         if len(skb.data) > mss:
             queue.insert(1, tcp_fragment(skb, mss))
-        if not tcp_snd_wnd_test(sk, skb, nonagle, sent > 0):
+        if not tcp_snd_wnd_test(sk, skb, nonagle, sent):
             break
         if not tcp_nagle_test(sk, skb, mss, nonagle if len(queue) == 1 else nonagle | NAGLE_PUSH):
             break
@@ -152,8 +142,8 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int) -> bool:
         tcp_event_new_data_sent(sk, skb)
         if small:
             sk.snd_sml = skb.end_seq
-        sent += 1
-    return not sent and not sk.rtx_queue and bool(queue)
+        sent = True
+    return bool(queue)
 
 
 def tcp_event_new_data_sent(sk: TcpSock, skb: Skb) -> None:
@@ -162,7 +152,7 @@ def tcp_event_new_data_sent(sk: TcpSock, skb: Skb) -> None:
     sk.rtx_queue.append(skb)
     sk.snd_nxt = skb.end_seq
     sk.prr_out += 1
-    if first or sk.probing:
+    if first:
         tcp_timer.tcp_rearm_rto(sk)
 
 
@@ -196,7 +186,6 @@ def tcp_push(sk: TcpSock, more: bool) -> None:
 
 def tcp_send_fin(sk: TcpSock) -> None:
     """The FIN goes with the last data if that has not left yet."""
-    sk.fin_queued = True
     if sk.write_queue:
         sk.write_queue[-1].flags |= FIN
     else:
@@ -250,8 +239,7 @@ def tcp_synack_options(sk: TcpSock) -> bytes:
 
 
 def _transmit_again(sk: TcpSock, skb: Skb, options: bytes | None) -> None:
-    if skb.flags & SYN and sk.retransmits:
-        skb.flags &= ~(ECE | CWR)  # RFC 3168, section 6.1.1.1: the path may drop SYNs that ask for ECN
+    skb.flags &= ~(ECE | CWR)  # of a SYN; RFC 3168, section 6.1.1.1: the path may drop SYNs that ask for ECN
     if not sk.retrans_stamp:  # of the first transmission; Linux takes that of the first retransmission (tcp_retransmit_skb)
         sk.retrans_stamp = sk.net.now if sk.net.sysctl.linux else skb.first_sent
     skb.retrans += 1
@@ -265,20 +253,16 @@ def _transmit_again(sk: TcpSock, skb: Skb, options: bytes | None) -> None:
 
 def tcp_xmit_retransmit_queue(sk: TcpSock) -> None:
     """Send again what is lost, as far as the congestion window lets it (RFC 6675, section 5, (C))."""
-    if not sk.rtx_queue:
-        return
     for skb in list(sk.rtx_queue):
         if skb.lost and not skb.in_retrans and not skb.sacked and sk.in_flight < sk.snd_cwnd and not tcp_retransmit_skb(sk, skb):
             break
-    if sk.rtx_queue and not sk.retransmit_timer.pending:
-        tcp_timer.tcp_rearm_rto(sk)
 
 
 # Probes ---------------------------------------------------------------------------------------------------------------
 
 
-def tcp_write_wakeup(sk: TcpSock) -> bool:
-    """Make the peer say something: with new data if its window takes some, else with an old octet's number. Was data sent?"""
+def tcp_write_wakeup(sk: TcpSock) -> None:
+    """Make the peer say something: with new data if its window takes some, else with an old octet's number."""
     if sk.write_queue and before(sk.write_queue[0].seq, sk.wnd_end):
         skb, mss = sk.write_queue[0], tcp_current_mss(sk)
         usable = (sk.wnd_end - skb.seq) & MASK
@@ -290,27 +274,20 @@ def tcp_write_wakeup(sk: TcpSock) -> bool:
         skb.sent = skb.first_sent = sk.net.now
         tcp_event_new_data_sent(sk, skb)
         tcp_transmit_skb(sk, skb)
-        return True
-    if sk.snd_up is not None and between_una(sk):
+        return
+    if sk.snd_up is not None:
         tcp_xmit_probe_skb(sk, urgent=True)
     tcp_xmit_probe_skb(sk)
-    return False
-
-
-def between_una(sk: TcpSock) -> bool:
-    """Does the urgent data begin right where the peer is?"""
-    return (sk.snd_up - sk.snd_una - 1) & MASK < 0xFFFF if sk.snd_up is not None else False
 
 
 def tcp_send_probe0(sk: TcpSock) -> None:
     """Probe a closed window (RFC 9293, 3.8.6.1; MUST-36): at the RTO first, then at growing intervals (SHLD-30)."""
-    sent_data = tcp_write_wakeup(sk)
-    if sk.rtx_queue or not sk.write_queue:
+    tcp_write_wakeup(sk)
+    if sk.rtx_queue:
         sk.probes_out = sk.backoff = 0
         sk.probes_since = 0
         return
-    if not sent_data:
-        sk.probes_out += 1
-        if sk.backoff < sk.net.sysctl.retries2:
-            sk.backoff += 1
+    sk.probes_out += 1
+    if sk.backoff < sk.net.sysctl.retries2:
+        sk.backoff += 1
     tcp_timer.tcp_reset_probe_timer(sk)

@@ -61,6 +61,16 @@ class Place:
     names: tuple[str, ...]
     """What it binds, at the level of the module."""
 
+    @property
+    def header(self) -> bool:
+        """Is it that of a function, with its defaults?"""
+        return bool(self.body) and (self.body & -self.body).bit_length() - 1 == self.first
+
+    @property
+    def once(self) -> bool:
+        """Is it evaluated once, when the module is loaded, whatever is played?"""
+        return self.at_load or self.header
+
 
 def _header(node: ast.AST) -> tuple[int, int]:
     """First and last line of a statement, without the statements in it."""
@@ -129,6 +139,5 @@ def users(names: Sequence[str], sources: Mapping[str, str]) -> dict[str, int] | 
                 if pattern.search(line) and not line.startswith(("from ", "import ", "__all__")):
                     place = place_of(text, number)
                     new |= set(place.names) - known
-                    header = place.body and (place.body & -place.body).bit_length() - 1 == place.first
-                    found[file] = found.get(file, 0) | (place.body if header else mask(place.first, place.last))
+                    found[file] = found.get(file, 0) | (place.body if place.header else mask(place.first, place.last))
     return found if known else None

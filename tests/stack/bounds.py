@@ -64,7 +64,7 @@ class Bounds:
         edge = sk.snd_una
         for skb in sk.rtx_queue:
             assert skb.seq == edge, "a gap in what was sent"
-            assert skb.length or skb is sk.rtx_queue[-1]
+            assert skb.end_seq != skb.seq or skb is sk.rtx_queue[-1]
             edge = skb.end_seq
         if sk.rtx_queue:
             assert edge == sk.snd_nxt

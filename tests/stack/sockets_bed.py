@@ -108,16 +108,16 @@ class Bed:
 
     def __init__(self, patch: pytest.MonkeyPatch, **sysctl: Any) -> None:
         self.forgotten: list[Sock] = []
-        tcp, ipv4, minisocks = ModuleType("tcp"), ModuleType("tcp_ipv4"), ModuleType("tcp_minisocks")
+        tcp, ipv4, requests, minisocks = map(ModuleType, ("tcp", "tcp_ipv4", "request_sock", "tcp_minisocks"))
         ipv4.tcp_prot, ipv4.tcpv6_prot = _prot("TCP"), _prot("TCPv6")  # type: ignore[attr-defined]
         tcp.inet_child_forget = self.forgotten.append  # type: ignore[attr-defined]
         self.unique = False
-        minisocks.reqsk_drop = _nothing  # type: ignore[attr-defined]
+        requests.reqsk_drop = _nothing  # type: ignore[attr-defined]
         minisocks.tcp_twsk_unique = lambda _sk, _tw: self.unique  # type: ignore[attr-defined]
         minisocks.inet_twsk_deschedule_put = lambda tw: self.net.hashinfo.remove(tw)  # type: ignore[attr-defined]
-        for name, module in (("tcp", tcp), ("tcp_ipv4", ipv4), ("tcp_minisocks", minisocks)):
-            patch.setattr(conformance.stack, name, module, raising=False)
-            patch.setitem(sys.modules, f"conformance.stack.{name}", module)
+        for module in (tcp, ipv4, requests, minisocks):
+            patch.setattr(conformance.stack, module.__name__, module, raising=False)
+            patch.setitem(sys.modules, f"conformance.stack.{module.__name__}", module)
         protos = InetProtos(_nothing, _nothing, udp.udp_rcv, udp.udp_err, raw.raw_rcv)
         for place in (ip, ip6_input, icmp):
             patch.setattr(place, "inet_protos", lambda: protos)
