@@ -117,6 +117,8 @@ def _syntax_error(error: yaml.YAMLError, file: str) -> CaseError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     said = ", ".join(part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part) or str(error)
+    if "nesting depth" in said:  # libyaml has a limit of its own since 0.2.6, and looks ahead
+        return CaseError("nested too deeply", file, line, column, f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
     expected = next((hint for sign, hint in _HINTS if sign in said), "YAML")
     return CaseError(f"this is not YAML: {said}", file, line, column, expected=expected)
 

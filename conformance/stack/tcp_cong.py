@@ -120,6 +120,7 @@ def _enter_recovery(sk: TcpSock, head: Skb) -> None:
     """
     if sk.ca_state != CaState.CWR or not (before(sk.snd_una, sk.high_seq) or sk.net.sysctl.linux):
         sk.snd_ssthresh = _ssthresh(sk)
+        sk.ecn_queue_cwr = sk.ecn_ok
     sk.prior_cwnd, sk.prr_delivered, sk.prr_out = sk.snd_cwnd, 0, 0
     sk.snd_cwnd_cnt = 0
     if not sk.net.sysctl.linux:
@@ -129,7 +130,6 @@ def _enter_recovery(sk: TcpSock, head: Skb) -> None:
     sk.high_seq = sk.recover = sk.snd_nxt
     sk.rescue_rxt = head.end_seq
     sk.partial_acks = 0
-    sk.ecn_queue_cwr = sk.ecn_ok
     sk.net.count("TCPSackRecovery" if sk.sack_ok else "TCPRenoRecovery")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conformance.stack import route, syncookies, tcp, tcp_fastopen, tcp_input, tcp_sockopt, tcp_write_queue
@@ -316,11 +317,9 @@ class TcpProto(InetProto):
     sync_mss = staticmethod(tcp_sync_mss)
 
 
-tcp_prot, tcpv6_prot = (
-    TcpProto(
-        name=name, obj=TcpSock, init=tcp.tcp_v4_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
-        accept=inet_csk_accept, shutdown=tcp.tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
-        sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp.tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
-    )
-    for name in ("TCP", "TCPv6")
+tcp_prot = TcpProto(
+    name="TCP", obj=TcpSock, init=tcp.tcp_v4_init_sock, close=tcp.tcp_close, connect=tcp_v4_connect, disconnect=tcp.tcp_disconnect,
+    accept=inet_csk_accept, shutdown=tcp.tcp_shutdown, setsockopt=tcp_sockopt.tcp_setsockopt, getsockopt=tcp_sockopt.tcp_getsockopt,
+    sendmsg=tcp_sendmsg, recvmsg=tcp_recvmsg, poll=tcp.tcp_poll, hash=inet_hash, unhash=inet_unhash, get_port=inet_csk_get_port,
 )  # fmt: skip
+tcpv6_prot = replace(tcp_prot, name="TCPv6")

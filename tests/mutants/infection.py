@@ -53,7 +53,7 @@ def instrumented(mutants: Sequence[Mutant], sources: Mapping[str, str]) -> Probe
     trees = {file: ast.parse(text) for file, text in sources.items()}
     found: set[int] = set()
     for number, mutant in enumerate(mutants):
-        if mutant.curated or mutant.lines is None or place_of(sources[mutant.file], mutant.line).once:
+        if mutant.curated or mutant.lines is None or not mutant.function or place_of(sources[mutant.file], mutant.line).once:
             continue
         place = _differing(*_changed(sources[mutant.file], mutant.texts[mutant.file], trees[mutant.file]))
         if place is None:
