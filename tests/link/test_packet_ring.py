@@ -45,6 +45,18 @@ class Wire:
         return frames
 
 
+def _until_they_carry(netlink: IPRoute, *names: str) -> None:
+    """The kernel lets a link work in the background after it is up (linkwatch_do_dev), and loses what is sent before."""
+    deadline = time.monotonic() + LIMIT
+    for name in names:
+        while True:
+            (link,) = netlink.get_links(ifname=name)
+            if link.get_attr("IFLA_OPERSTATE") == "UP" and link.get_attr("IFLA_QDISC") != "noop":
+                break
+            assert time.monotonic() < deadline, f"{name} does not come up"
+            time.sleep(0.001)
+
+
 @pytest.fixture
 def wire() -> Iterator[Callable[..., Wire]]:
     namespace, open_wires = Namespace(), []
@@ -53,6 +65,7 @@ def wire() -> Iterator[Callable[..., Wire]]:
         netlink.link("add", ifname="here", kind="veth", peer={"ifname": "there"}, mtu=9000)
         for name in ("here", "there"):
             netlink.link("set", index=netlink.link_lookup(ifname=name)[0], state="up", mtu=9000)
+        _until_they_carry(netlink, "here", "there")
 
     def make(frame_size: int = 200, frames: int = 1) -> Wire:
         with namespace.entered():
