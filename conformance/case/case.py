@@ -10,6 +10,8 @@ from conformance.wire.segment import Family
 
 MS = 1_000_000
 SECOND = 1_000 * MS
+USUAL_TIMEOUT = 5 * SECOND
+"""ns that a step waits for a segment where the case does not say how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Case:
     tags: tuple[str, ...] = ()
     connections: tuple[ConnectionSpec, ...] = (ConnectionSpec("default"),)
     given: str | None = None
-    timeout: int = 5 * SECOND
+    timeout: int = USUAL_TIMEOUT
     """ns that a step waits for a segment unless it says otherwise."""
     tolerance: int = 20 * MS
     """ns by which the tester itself may be late before a failure says nothing."""

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
-from conformance.case.case import MS, SECOND, Case
+from conformance.case.case import MS, USUAL_TIMEOUT, Case
 from conformance.case.checks import check_families, check_names, count_steps
 from conformance.case.discovery import CaseFilePath, discover
 from conformance.case.document import Data, Document, shown
@@ -32,7 +32,7 @@ __all__ = ["Suite", "load_suite"]
 _MAX_ERRORS = 50
 """Of one file: more says nothing new, and each combination of parameters may have its own."""
 _NOT_REPLACED = ("parameters", "families", "tags")
-_TIMEOUT, _TOLERANCE, _IPV6_MTU = 5 * SECOND, 20 * MS, 1280
+_TOLERANCE, _IPV6_MTU = 20 * MS, 1280
 
 
 @dataclass(slots=True)
@@ -216,7 +216,7 @@ class _CombinationLoader:
             tags=tuple(model.tags),
             connections=connections,
             given=model.given.preamble if model.given else None,
-            timeout=_TIMEOUT if model.timeout is None else model.timeout,
+            timeout=USUAL_TIMEOUT if model.timeout is None else model.timeout,
             tolerance=_TOLERANCE if model.tolerance is None else model.tolerance,
         )
 

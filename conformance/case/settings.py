@@ -96,7 +96,7 @@ class Ports:
         return f"{int(match[1])}..{int(match[2])}"
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^[0-9]+\.\.[0-9]+$", "examples": ["32768..60999"]}
+        return {"type": "string", "pattern": r"^[0-9]+\.\.[0-9]+$|\$", "examples": ["32768..60999"]}
 
 
 @dataclass(frozen=True, slots=True)

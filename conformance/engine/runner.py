@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
-from conformance.case.case import MS, SECOND, Case
+from conformance.case.case import MS, USUAL_TIMEOUT, Case
 from conformance.case.steps import SilenceStep, flatten
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
@@ -31,8 +31,6 @@ _LESS_COMPANY = 4
 
 _HEARTBEAT = 10 * MS
 """ns between two looks whether this process gets to run when it should."""
-
-_USUAL_TIMEOUT = 5 * SECOND
 
 _STALL = 5 * MS
 """ns of delay from which on the executors are told."""
@@ -249,4 +247,4 @@ def _waits(case: Case) -> int:
     total = 0
     for step in flatten(case.steps):
         total += step.duration if isinstance(step, SilenceStep) else step.after.low if step.after else 0
-    return max(total, case.timeout if case.timeout > _USUAL_TIMEOUT else 0)
+    return max(total, case.timeout if case.timeout > USUAL_TIMEOUT else 0)
