@@ -115,9 +115,8 @@ def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", 
     wanted = selector(keyword)
     gc.disable()  # much is made and nothing thrown away before this process ends
     listing = list_suite(_case_folder(cases), tuple(paths or ()), families=_families(family))
-    for entry in listing.cases:
-        if wanted(entry.id):
-            typer.echo(f"{entry.id}  {entry.title}")
+    if lines := [f"{entry.id}  {entry.title}" for entry in listing.cases if wanted(entry.id)]:
+        typer.echo("\n".join(lines))
     for error in listing.errors:
         typer.echo(str(error), err=True)
     raise typer.Exit(2 if listing.errors else 0)

@@ -29,7 +29,7 @@ class CaseFilePath:
     @property
     def name(self) -> str:
         """The part of the id that comes before the brackets."""
-        return self.relative.removesuffix(Path(self.relative).suffix)
+        return os.path.splitext(self.relative)[0]  # noqa: PTH122 (a Path for each of thousands of cases takes its time)
 
 
 def discover(root: Path, paths: Sequence[Path] = ()) -> tuple[list[CaseFilePath], list[CaseError]]:

@@ -59,25 +59,20 @@ def list_suite(root: Path = Path("cases"), paths: Sequence[Path] = (), *, famili
 
 def _cases(file: CaseFilePath, document: Document, errors: list[CaseError]) -> Iterator[ListedCase]:
     families = [Family(name) for name in _texts(document.data.get("families")) if name in list(Family)] or list(Family)
-    tags = _texts(document.data.get("tags"))
+    tags, name = _texts(document.data.get("tags")), file.name
     for combination in combinations(document, errors):
         said = _said(document, combination)
+        title, requirements = str(said["title"]), _texts(said["requirements"])
         for family in families:
-            yield ListedCase(
-                id=case_id(file.name, combination, family),
-                title=str(said["title"]),
-                file=file.relative,
-                path=file.path,
-                family=family,
-                requirements=_texts(said["requirements"]),
-                tags=tags,
-            )
+            yield ListedCase(case_id(name, combination, family), title, file.relative, file.path, family, requirements, tags)
 
 
 def _said(document: Document, combination: Combination) -> dict[str, Data]:
     """Title and requirements, parameters replaced; a name that cannot be is left as it is."""
     said = {"title": document.data.get("title", ""), "requirements": document.data.get("requirements")}
-    substituted: dict[str, Data] = Substitution(combination.values).data(said) if combination.values else said
+    if not combination.values or "$" not in str(said):
+        return said
+    substituted: dict[str, Data] = Substitution(combination.values).data(said)
     return substituted
 
 
