@@ -31,7 +31,7 @@ bench: $(STAMP)
 	$(BIN)/python tests/bench/bench.py
 
 mutants: $(VENV)/.mutants
-	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') --json build/mutants.json
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) --json build/mutants.json
 
 $(VENV)/.mutants: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
