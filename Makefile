@@ -26,9 +26,10 @@ lint: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.stack.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.capture.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
-	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python -m tests.bench.bench
 
 mutants: $(VENV)/.mutants
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) --json build/mutants.json

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from conformance.wire.segment import Packet
 
-__all__ = ["Called", "Endpoints", "Event", "Note", "Received", "Returned", "Sent", "StateChanged", "Trace"]
+__all__ = ["Called", "Endpoints", "Event", "Note", "Received", "Returned", "Seen", "Sent", "StateChanged", "Trace"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +76,21 @@ class Note(Event):
     """Something that the tester has to say about itself."""
 
     text: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """A packet of a capture, or of a live trace, as somebody saw it who took no part."""
+
+    number: int
+    """Its place in the capture, from 1, as Wireshark counts."""
+    t: int
+    """ns; since 1970 in a capture that keeps such times."""
+    packet: Packet
+    outbound: bool | None = None
+    """Did the machine that took the capture send it? None: the capture does not say."""
+    offloaded: bool = False
+    """Its checksum was left to the hardware: it may stand for several segments that the hardware makes of it, or made it of."""
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from conformance.wire.icmp import quote_of, quotes
 from conformance.wire.segment import Family, Icmp, Packet, Segment, Unreadable, final_destination
 from conformance.wire.spec import ETHERNET
 
-__all__ = ["read_frame", "read_ip"]
+__all__ = ["read_frame", "read_icmp", "read_ip"]
 
 _TCP, _ICMP4, _ICMP6 = 6, 1, 58
 _FRAGMENT_BITS = 0x3FFF
@@ -75,6 +75,11 @@ def read_ip(packet: bytes) -> Packet:
     version = packet[0] >> 4 if packet else 0
     reader = _BY_VERSION.get(version)
     return Unreadable(f"IP version {version}", packet) if reader is None else _read(reader, packet, packet)
+
+
+def read_icmp(family: Family, src: bytes, dst: bytes, ttl: int, tos: int, data: bytes) -> Icmp:
+    """The ICMP message that an IP packet carries; an UnpackError if it is no whole header."""
+    return _icmp4(src, dst, ttl, tos, data) if family is Family.IPV4 else _icmp6(src, dst, ttl, tos, data)
 
 
 def _read(reader: _Reader, packet: bytes, frame: bytes) -> Packet:

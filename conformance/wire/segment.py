@@ -60,6 +60,7 @@ class Segment:
     """IPv4's identification; 0 in IPv6."""
     df: bool = False
     checksum_ok: bool = True
+    """False if it is known to be wrong. In a capture it may be neither: cut off, or left to the hardware."""
     ip_checksum_ok: bool = True
     ip_size: int = 0
     """Octets of the whole IP packet."""
@@ -67,6 +68,8 @@ class Segment:
     """IPv4's options, with their padding."""
     flow_label: int = 0
     """IPv6's; 0 in IPv4."""
+    cut: int = 0
+    """Octets of data behind ``payload`` that a capture did not keep; 0 for what is live."""
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -81,7 +84,7 @@ class Segment:
     @property
     def length(self) -> int:
         """SEG.LEN: the octets of data, and one each for SYN and FIN."""
-        return len(self.payload) + bool(self.flags & SYN) + bool(self.flags & FIN)
+        return len(self.payload) + self.cut + bool(self.flags & SYN) + bool(self.flags & FIN)
 
 
 def final_destination(dst: bytes, ip_options: bytes) -> bytes:

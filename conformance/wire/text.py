@@ -41,7 +41,7 @@ def segment_text(segment: Segment, isn_src: int | None, isn_dst: int | None) -> 
     Numbers whose ISN is None are absolute. An acknowledgement number without an ACK flag is written unless it is 0, an
     urgent pointer without an URG flag too; no options are written as nothing.
     """
-    start, size = relative(segment.seq, isn_src), len(segment.payload)
+    start, size = relative(segment.seq, isn_src), len(segment.payload) + segment.cut
     words = [flags_text(segment.flags), f"{start}:{start + size}({size})"]
     if segment.flags & ACK or segment.ack:
         words.append(f"ack {relative(segment.ack, isn_dst)}")
