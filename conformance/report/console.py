@@ -5,7 +5,6 @@ rich leaves out colours where ``NO_COLOR`` is set, and all control codes where t
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
@@ -15,13 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from rich import box
-from rich.console import Console as RichConsole
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from conformance.report.comparison_table import comparison_blocks
 from conformance.report.judgement import Judgement, judge, topic
 from conformance.report.ladder import MARKS, Rerun, ladder, rerun
+from conformance.report.layout import BROADEST, rich_console
 from conformance.report.progress import LineProgress, LiveProgress, Progress
 from conformance.report.safe_text import printable, sentence
 from conformance.report.words import counted, summary_sentence
@@ -29,11 +29,11 @@ from conformance.result import CaseResult, SutFacts
 
 if TYPE_CHECKING:
     from conformance.case.errors import CaseError
+    from conformance.report.comparison import Comparison
 
 __all__ = ["Console"]
 
 LIMIT = 5
-LOG_WIDTH, BROADEST = 120, 140
 
 EXPLAINED = (Judgement.VIOLATION, Judgement.DEVIATION, Judgement.ERROR, Judgement.INCONCLUSIVE)
 """What is shown with its exchange, the weightiest first."""
@@ -68,12 +68,8 @@ class Console:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         stream = stream or sys.stdout
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a locale without arrows gets question marks, not a traceback
         self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
-        if width is None and not stream.isatty() and "COLUMNS" not in os.environ:
-            width = LOG_WIDTH
-        self._console = RichConsole(file=stream, width=width, highlight=False, markup=False, emoji=False)
+        self._console = rich_console(stream, width)
         self._width = min(self._console.width, BROADEST)
         self._limit = limit
         self._command = command
@@ -147,6 +143,20 @@ class Console:
             expectations=self._expectations,
         )
         self._print(Text(words, _style(results, broken, interrupted)))
+
+    def compared(self, comparisons: Sequence[Comparison], sut: str, golden: str, errors: Sequence[str] = ()) -> None:
+        """Show how the run compares with a recording; ``errors`` are what could not be read of it."""
+        for block in comparison_blocks(comparisons, sut, golden, self._limit):
+            self._console.print(block, width=self._width)
+        for error in errors:
+            self._print(Text.assemble(("✗ broken recording  ", "bold red"), printable(error)))
+
+    def recorded(self, folder: str, runs: int, files: int, octets: int, unjudged: int) -> None:
+        """Say what was recorded; ``unjudged`` case runs were not, because they could not be judged."""
+        left = f"; {counted(unjudged, 'case run', 'case runs')} could not be judged and so not recorded" if unjudged else ""
+        size = f"{octets / 1e6:.1f} MB" if octets >= 100_000 else f"{octets / 1e3:.1f} kB"
+        words = f"{counted(runs, 'case run', 'case runs')} recorded in {counted(files, 'file', 'files')}, {size}: {printable(folder)}{left}"
+        self._print(Text(words, "bold yellow" if unjudged else "bold"))
 
     def show(self, result: CaseResult, requirement_texts: Mapping[str, str] | None = None, *, most: int | None = None) -> None:
         """One case run in full."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["unwritable", "write_report"]
+__all__ = ["unwritable", "write_report", "written_whole"]
 
 
 def write_report(path: str | os.PathLike[str], text: str) -> None:
@@ -15,13 +18,22 @@ def write_report(path: str | os.PathLike[str], text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write that has the name ``path`` once all of it is there; devices and pipes are written as they are."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        target.write_text(text, encoding="utf-8")
+        with target.open("wb") as file:
+            yield file
         return
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("wb") as file:
+            yield file
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,20 +1,25 @@
 """The results file: JSON Lines, written and flushed a line at a time, so that a run that is killed leaves what it found.
 
-=============  =============================================================================================================
-type           fields
-=============  =============================================================================================================
-``run``        first, once. ``schema`` (1), ``version`` of the tester, ``started`` (ISO 8601), ``suts`` (each ``name``,
-               ``version``, ``states_from``, ``settings``), ``machine`` (``python``, ``kernel``, ``architecture``, ``cpus``,
-               ``root``), ``seed``, ``arguments``
-``case``       a case run. ``id``, ``sut``, ``family``, ``verdict`` (pass, fail, inconclusive, error, skipped), ``expected``
-               (is it what the expectations say), ``level``, ``requirements``, ``seconds``, ``attempts``, ``states_from``,
-               ``failure`` (null, or ``file``, ``line``, ``step``, ``expected``, ``actual``, ``reason``, ``why``,
-               ``differences``: each ``field``, ``expected``, ``actual``), ``explanation`` (the expectations' reason),
-               ``capture`` (a pcapng file, or null)
-``broken``     a case file that cannot be read. ``file``, ``line``, ``column``, ``message``
-``summary``    last, once, unless the run was killed. ``verdicts`` (verdict → number), ``violations``, ``deviations``,
-               ``unexpected``, ``broken_cases``, ``seconds``, ``interrupted``
-=============  =============================================================================================================
+==============  =============================================================================================================
+type            fields
+==============  =============================================================================================================
+``run``         first, once. ``schema`` (1), ``version`` of the tester, ``started`` (ISO 8601), ``suts`` (each ``name``,
+                ``version``, ``states_from``, ``settings``), ``machine`` (``python``, ``kernel``, ``architecture``, ``cpus``,
+                ``root``), ``seed``, ``arguments``
+``case``        a case run. ``id``, ``sut``, ``family``, ``verdict`` (pass, fail, inconclusive, error, skipped), ``expected``
+                (is it what the expectations say), ``level``, ``requirements``, ``seconds``, ``attempts``, ``states_from``,
+                ``failure`` (null, or ``file``, ``line``, ``step``, ``expected``, ``actual``, ``reason``, ``why``,
+                ``differences``: each ``field``, ``expected``, ``actual``), ``explanation`` (the expectations' reason),
+                ``capture`` (a pcapng file, or null)
+``comparison``  a case run beside a recording (``--against``), behind all case runs. ``id``, ``sut``, ``golden`` (the recording),
+                ``outcome`` (same, harmless, other, verdict, only here, only there), ``verdict`` and ``golden_verdict`` (or null),
+                ``reason`` and ``golden_reason`` (why they are not pass), ``differences`` (each ``kind``: harmless, allowed,
+                violation, ``what``, ``reason``, ``expected``: there, ``actual``: here, ``expected_packet``, ``actual_packet``,
+                ``connection``), ``more`` (differences that are not listed)
+``broken``      a case file that cannot be read. ``file``, ``line``, ``column``, ``message``
+``summary``     last, once, unless the run was killed. ``verdicts`` (verdict → number), ``violations``, ``deviations``,
+                ``unexpected``, ``broken_cases``, ``seconds``, ``interrupted``
+==============  =============================================================================================================
 
 All but ASCII is written as escapes, so a file that is shown on a terminal does nothing to it. The same as JSON Schema:
 :func:`conformance.report.records.results_schema`.
@@ -24,13 +29,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from conformance.report.comparison import Comparison
+from conformance.report.lines import Lines
 from conformance.report.records import SCHEMA, Broken, CaseRecord, Record, Run, Summary, record_type
 from conformance.result import CaseResult
 
@@ -44,12 +49,8 @@ class ResultsError(ValueError):
     """A file is not a results file that this version can read; says which line, and why."""
 
 
-class JsonLines:
+class JsonLines(Lines):
     """Writes a results file; ``-`` is standard output."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._owned = os.fspath(path) != "-"
-        self._file = _opened(path) if self._owned else sys.stdout
 
     def start(self, run: Run) -> None:
         """The first line."""
@@ -58,6 +59,10 @@ class JsonLines:
     def case(self, result: CaseResult) -> None:
         """A case run is over."""
         self._write(CaseRecord.of(result))
+
+    def comparison(self, comparison: Comparison) -> None:
+        """A case run, held beside a recording."""
+        self._write(comparison)
 
     def broken(self, error: CaseError) -> None:
         """A case file cannot be read."""
@@ -68,24 +73,8 @@ class JsonLines:
         self._write(summary)
         self.close()
 
-    def close(self) -> None:
-        """Close the file, if it is ours."""
-        if self._owned:
-            self._file.close()
-
     def _write(self, record: Record) -> None:
-        self._file.write(json.dumps(asdict(record)) + "\n")
-        self._file.flush()
-
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-def _opened(path: str | os.PathLike[str]) -> TextIO:
-    return Path(path).open("w", encoding="ascii")
+        self._line(asdict(record))
 
 
 @dataclass(slots=True)
@@ -94,6 +83,7 @@ class Results:
 
     run: Run
     cases: list[CaseRecord] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     summary: Summary | None = None
     """None: the run was killed."""
@@ -105,6 +95,8 @@ class Results:
         match record:
             case CaseRecord():
                 self.cases.append(record)
+            case Comparison():
+                self.comparisons.append(record)
             case Broken():
                 self.broken.append(record)
             case Summary():

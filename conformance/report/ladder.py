@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from conformance.report.exchange import draw_exchange
 from conformance.report.judgement import Judgement, judge
+from conformance.report.layout import indented, labelled, one_line
 from conformance.report.safe_text import printable, sentence
 from conformance.result import CaseResult, Failure
 
@@ -31,8 +31,6 @@ MARKS = {
 """The sign and the style of each judgement."""
 
 MOST_ROWS = 60
-LABEL = 11
-"""Columns of a label such as ``expected``, with the blanks behind it."""
 
 Rerun = Callable[[CaseResult], str]
 
@@ -82,18 +80,18 @@ def _heading(result: CaseResult) -> Iterator[RenderableType]:
     if result.attempts > 1:
         details.append(f"{result.attempts} attempts")
     yield line.append("   " + "   ".join(details), "dim")
-    yield _indented(Text(sentence(result.case.title)))
+    yield indented(Text(sentence(result.case.title)))
 
 
 def _failure(failure: Failure) -> Iterator[RenderableType]:
     step = Text.assemble((f"✗ line {failure.line}: ", "bold red"), (sentence(failure.step), "bold"), overflow="fold")
-    yield _indented(step)
-    yield _indented(Text(sentence(failure.reason)))
+    yield indented(step)
+    yield indented(Text(sentence(failure.reason)))
     if failure.why:
-        yield _indented(Text(f"why: {sentence(failure.why)}", "italic"))
+        yield indented(Text(f"why: {sentence(failure.why)}", "italic"))
     for label, text in (("expected", failure.expected), ("actual", failure.actual)):
         if text:
-            yield _labelled(label, printable(text))
+            yield labelled(label, printable(text))
     if failure.differences:
         yield ""
         yield _differences(failure)
@@ -108,7 +106,7 @@ def _differences(failure: Failure) -> RenderableType:
         table.add_row(
             Text(printable(difference.field)), Text(printable(difference.expected), "green"), Text(printable(difference.actual), "red")
         )
-    return _indented(table)
+    return indented(table)
 
 
 def _references(result: CaseResult, requirement_texts: Mapping[str, str], command: Rerun) -> Iterator[RenderableType]:
@@ -117,23 +115,11 @@ def _references(result: CaseResult, requirement_texts: Mapping[str, str], comman
     rules.add_column(overflow="fold")
     for requirement in result.case.requirements:
         rules.add_row(Text(printable(requirement)), Text(sentence(requirement_texts.get(requirement, ""))))
-    yield _indented(rules)
+    yield indented(rules)
     failure = result.failure
     place = f"{failure.file}:{failure.line}" if failure else result.case.file
-    yield _labelled("case", printable(place))
+    yield labelled("case", printable(place))
     for label, value in (("explained", sentence(result.explanation)), ("capture", printable(result.capture or ""))):
         if value:
-            yield _labelled(label, value)
-    yield Text(f"  {'again':<{LABEL}}", "dim", no_wrap=True, overflow="ignore").append(printable(command(result)), "not dim")
-
-
-def _labelled(label: str, value: str) -> RenderableType:
-    grid = Table.grid()
-    grid.add_column(width=LABEL, style="dim")
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(label), Text(value, overflow="fold"))
-    return _indented(grid)
-
-
-def _indented(what: RenderableType) -> RenderableType:
-    return Padding(what, (0, 0, 0, 2), expand=False)
+            yield labelled(label, value)
+    yield one_line("again", printable(command(result)))

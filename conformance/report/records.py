@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from conformance import __version__
+from conformance.report.comparison import Comparison
 from conformance.result import CaseResult, Difference, Failure, SutFacts, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from conformance.case.errors import CaseError
 
-__all__ = ["SCHEMA", "Broken", "CaseRecord", "FailureRecord", "Record", "Run", "Summary", "record_type", "results_schema"]
+__all__ = ["SCHEMA", "Broken", "CaseRecord", "FailureRecord", "Record", "Run", "Summary", "line_schema", "record_type", "results_schema"]
 
 SCHEMA = 1
 """Goes up when a reader of the old schema would misread the new one; a field more is no reason."""
@@ -173,7 +174,7 @@ class Summary:
         )
 
 
-Record = Run | CaseRecord | Broken | Summary
+Record = Run | CaseRecord | Comparison | Broken | Summary
 
 
 def _count(flags: Iterable[bool]) -> int:
@@ -191,9 +192,14 @@ def record_type() -> TypeAdapter[Record]:
 
 
 def results_schema() -> dict[str, Any]:
-    """The JSON Schema of a line. Every field is always written, so all are required."""
-    schema = record_type().json_schema(mode="serialization")
+    """The JSON Schema of a line."""
+    return line_schema(record_type(), "A line of a conformance results file")
+
+
+def line_schema(record: TypeAdapter[Any], title: str) -> dict[str, Any]:
+    """The JSON Schema of a line that is one of several records. Every field is always written, so all are required."""
+    schema = record.json_schema(mode="serialization")
     for definition in schema["$defs"].values():
         if "properties" in definition:
             definition["required"] = list(definition["properties"])
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A line of a conformance results file", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from conformance.report.exchange import draw_exchange, fold
+from conformance.report.exchange import draw_exchange
+from conformance.report.rows import fold
 from conformance.trace import Called, Endpoints, Event, Note, Received, Returned, Sent, StateChanged, Trace
 from conformance.wire.segment import ACK, SYN, Family, Icmp, Unreadable
 

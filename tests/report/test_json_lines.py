@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from conformance.case.errors import CaseError
+from conformance.report.comparison import Comparison, DifferenceRecord, Outcome
 from conformance.report.json_lines import JsonLines, ResultsError, read_results
 from conformance.report.records import CaseRecord, Run, Summary, record_type, results_schema
 from conformance.result import CaseResult, Verdict
@@ -19,6 +20,21 @@ from .sample import FACTS, failure, result
 from .test_safe_text import HOSTILE
 
 BROKEN = CaseError("unknown field", file="handshake/x.yaml", line=3, column=5, found="stepz", allowed=("steps",))
+
+COMPARISON = Comparison(
+    id="handshake/passive-open[ipv4]",
+    sut="reference",
+    golden="linux-6.18",
+    outcome=Outcome.HARMLESS,
+    verdict=Verdict.PASS,
+    golden_verdict=Verdict.PASS,
+    differences=(
+        DifferenceRecord(
+            kind="harmless", what="window", reason="window: 1, not 2", expected="2", actual="1", expected_packet=4, actual_packet=4,
+            connection="default",
+        ),
+    ),
+)  # fmt: skip
 
 
 def results() -> list[CaseResult]:
@@ -37,6 +53,7 @@ def write(path: Path | str) -> None:
         file.broken(BROKEN)
         for case in results():
             file.case(case)
+        file.comparison(COMPARISON)
         file.finish(Summary.of(results(), [BROKEN], 1.5))
 
 
@@ -52,7 +69,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_lines_are_what_the_docstring_says(path: Path) -> None:
     found = lines(path)
-    assert [line["type"] for line in found] == ["run", "broken", "case", "case", "case", "case", "case", "summary"]
+    assert [line["type"] for line in found] == ["run", "broken", *["case"] * 5, "comparison", "summary"]
     run, broken, first, second = found[:4]
     assert run["schema"] == 1 and run["seed"] == 7 and run["arguments"] == ["run", "cases"]
     assert run["suts"] == [{"name": "linux", "version": "6.1.0", "states_from": "tracepoint", "settings": {"net.ipv4.tcp_sack": "1"}}]
@@ -80,6 +97,7 @@ def test_what_was_written_is_read(path: Path) -> None:
     read = read_results(path)
     assert read.run.suts == (FACTS,) and read.run.seed == 7
     assert read.cases == [CaseRecord.of(case) for case in results()]
+    assert read.comparisons == [COMPARISON]
     assert [broken.message for broken in read.broken] == [str(BROKEN)]
     assert read.summary == Summary.of(results(), [BROKEN], 1.5) and not read.truncated
 
@@ -153,7 +171,7 @@ def test_any_text_is_kept_and_steers_no_terminal(tmp_path_factory: pytest.TempPa
 
 def test_the_schema_tells_the_lines_apart_and_says_what_each_has(path: Path) -> None:
     schema = results_schema()
-    assert sorted(schema["discriminator"]["mapping"]) == ["broken", "case", "run", "summary"]
+    assert sorted(schema["discriminator"]["mapping"]) == ["broken", "case", "comparison", "run", "summary"]
     for line in lines(path):
         definition = schema["$defs"][schema["discriminator"]["mapping"][line["type"]].rpartition("/")[2]]
         assert set(definition["required"]) == set(definition["properties"]) == set(line)
