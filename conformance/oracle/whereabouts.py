@@ -1,0 +1,69 @@
+"""Where a capture was taken, by the evidence in it: who answers at once, and who cannot have seen what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.oracle.finding import Vantage
+from conformance.oracle.side import Side
+
+__all__ = ["Whereabouts"]
+
+_AT_ONCE = 20_000
+"""ns within which an end answers that is on this machine, or on the other end of a virtual link. A network, however short, takes longer."""
+_MUCH = 20
+"""How many times longer the other end takes that is behind a network."""
+
+_NEAR_CLIENT, _NEAR_SERVER = (Vantage.CLIENT, Vantage.BOTH), (Vantage.SERVER, Vantage.BOTH)
+
+
+@dataclass(slots=True)
+class _Host:
+    """What all connections of an address have shown."""
+
+    reaction: int | None = None
+    """ns: its quickest answer."""
+    far: bool = False
+    """It sent what was not captured, or not in that order, or did not get what was."""
+    outbound: bool | None = None
+
+
+class Whereabouts:
+    """Gathers the evidence, connection by connection.
+
+    Args:
+        given: where it was taken, if somebody knows; then there is nothing to find out.
+    """
+
+    def __init__(self, given: Vantage | None) -> None:
+        self.given = given
+        self._hosts: dict[str, _Host] = {}
+
+    def near(self, client: Side, server: Side) -> tuple[bool | None, bool | None]:
+        """Was the capture taken near the client, near the server? None: there is no telling."""
+        if self.given is not None:
+            return self.given in _NEAR_CLIENT, self.given in _NEAR_SERVER
+        a, b = self._learn(client), self._learn(server)
+        return self._is_near(client, a, b), self._is_near(server, b, a)
+
+    def _learn(self, side: Side) -> _Host:
+        host = self._hosts.setdefault(side.name.rpartition(":")[0], _Host())
+        if side.reaction is not None and (host.reaction is None or side.reaction < host.reaction):
+            host.reaction = side.reaction
+        host.far = host.far or side.deaf or side.missing
+        if side.outbound is not None:
+            host.outbound = side.outbound
+        return host
+
+    def _is_near(self, side: Side, host: _Host, other: _Host) -> bool | None:
+        if side.deaf or side.missing or host.far or host.outbound is False:
+            return False
+        if host.outbound:
+            return True
+        if host.reaction is None:
+            return None
+        if host.reaction <= _AT_ONCE:
+            return True
+        if other.reaction is None:
+            return None
+        return True if host.reaction * _MUCH < other.reaction else False if other.reaction * _MUCH < host.reaction else None
