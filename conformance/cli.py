@@ -12,13 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from conformance import __version__
+from conformance.cli_captures import register
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="conformance",
     help="Conformance tests for TCP/IP stacks: plays the peer from YAML cases, and says what a stack does that the RFCs do not allow.",
-    epilog="Exit status: 0 all as required, 1 violations, 2 usage, a broken case or expectation, 3 this machine cannot do it or judge it.",
+    epilog="Exit status: 0 all as required, 1 violations, 2 usage, a broken case, expectation or capture, "
+    "3 this machine cannot do it or judge it.",
     rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
@@ -71,6 +73,15 @@ def run(
     junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Results as JUnit XML.")] = None,
     tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="Results as TAP 14.")] = None,
     captures: Annotated[Path | None, typer.Option("--captures", metavar="DIR", help="A commented pcapng of each case run.")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="DIR",
+            help="Also say how each case run differs from a recording (golden/linux-6.18, here or below captures); "
+            "the exit status is about the verdicts alone.",
+        ),
+    ] = None,
     expectations: Annotated[
         Path | None, typer.Option("--expectations", metavar="FILE", help="Known deviations. Default: CASES/expectations/SUT.yaml.")
     ] = None,
@@ -96,6 +107,7 @@ def run(
         junit=junit,
         tap=tap,
         captures=captures,
+        against=against,
         expectations=expectations,
         every_failure=every,
         shuffle=shuffle,
@@ -109,12 +121,12 @@ def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", 
     """List the case runs: id, and what is true of a stack that passes."""
     import gc
 
-    from conformance.case.listing import list_suite
     from conformance.case.selection import selector
+    from conformance.engine.replay_listing import list_all
 
     wanted = selector(keyword)
     gc.disable()  # much is made and nothing thrown away before this process ends
-    listing = list_suite(_case_folder(cases), tuple(paths or ()), families=_families(family))
+    listing = list_all(_case_folder(cases), tuple(paths or ()), families=_families(family))
     if lines := [f"{entry.id}  {entry.title}" for entry in listing.cases if wanted(entry.id)]:
         typer.echo("\n".join(lines))
     for error in listing.errors:
@@ -125,10 +137,10 @@ def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", 
 @app.command()
 def show(case: Annotated[str, typer.Argument(metavar="CASE", help="The id of a case, or words as for -k.")], cases: Cases = None) -> None:
     """Show a case: what it requires, and the steps as they are played, its preamble and parameters filled in."""
-    from conformance.case.loader import load_suite
+    from conformance.engine.replay_suite import load_all
     from conformance.report.case_text import show_cases
 
-    raise typer.Exit(show_cases(load_suite(_case_folder(cases)), case))
+    raise typer.Exit(show_cases(load_all(_case_folder(cases)), case))
 
 
 @app.command()
@@ -167,15 +179,17 @@ def suts() -> None:
 @app.command()
 def schema(
     preamble: Annotated[bool, typer.Option("--preamble", help="That of a preamble.")] = False,
-    results: Annotated[bool, typer.Option("--results", help="That of a line of --json.")] = False,
+    results: Annotated[bool, typer.Option("--results", help="That of a line of run --json.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="That of a line of check --json.")] = False,
 ) -> None:
     """Print the JSON Schema of a case file, for editors that complete and check YAML with it."""
     import json
 
     from conformance.case.schema import case_schema, preamble_schema
+    from conformance.report.check.records import check_schema
     from conformance.report.records import results_schema
 
-    chosen = results_schema() if results else preamble_schema() if preamble else case_schema()
+    chosen = check_schema() if check else results_schema() if results else preamble_schema() if preamble else case_schema()
     typer.echo(json.dumps(chosen, indent=2))
 
 
@@ -203,6 +217,9 @@ def doctor() -> None:
     from conformance.report.tables import show_findings
 
     raise typer.Exit(show_findings(diagnose()))
+
+
+register(app)
 
 
 def _case_folder(given: Path | None) -> Path:

@@ -15,7 +15,7 @@ from conformance.sut.registry import SUTS
 
 from .program import CASES, FAILS, Folder, conformance, here
 
-_COMMANDS = ("run", "list", "show", "coverage", "suts", "schema", "path", "doctor")
+_COMMANDS = ("run", "list", "show", "coverage", "suts", "schema", "path", "doctor", "check")
 
 
 def test_help_names_all_commands_and_statuses() -> None:
@@ -84,7 +84,7 @@ def test_doctor() -> None:
     assert reference == "The SUT reference can run here: conformance run --sut reference"
 
 
-@pytest.mark.parametrize("arguments", [(), ("--preamble",), ("--results",)])
+@pytest.mark.parametrize("arguments", [(), ("--preamble",), ("--results",), ("--check",)])
 def test_each_schema_is_one(arguments: tuple[str, ...]) -> None:
     schema = _schema(*arguments)
     Draft202012Validator.check_schema(schema)

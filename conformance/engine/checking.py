@@ -1,0 +1,78 @@
+"""The oracle over a capture file: packets in, judged connections out, one file at a time and none of it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from conformance.capture.errors import CaptureError
+from conformance.capture.reader import CaptureReader
+from conformance.oracle.finding import Connection, Vantage
+from conformance.oracle.judge import Judge
+from conformance.report.check.summary import FileSummary
+
+__all__ = ["Going", "judge_file"]
+
+Going = Callable[[int], bool]
+"""Is told how many octets of the file are read, now and then, and says whether to go on."""
+EVERY = 4096
+"""Packets between two calls of it."""
+
+
+def judge_file(
+    path: Path,
+    vantage: Vantage | None,
+    done: Callable[[Connection], None],
+    *,
+    only: Collection[int] = (),
+    going: Going | None = None,
+) -> FileSummary:
+    """Judge the capture ``path``: each connection is given to ``done`` as soon as it is over.
+
+    Nothing that is wrong with the file raises: what could be read of it has been judged, and the summary says what could not.
+
+    Args:
+        vantage: where it was captured; None: as the packets suggest, connection by connection.
+        only: the numbers of the connections that are asked for; none: all.
+    """
+    summary = FileSummary()
+
+    def take(connection: Connection) -> None:
+        if not only or connection.number in only:
+            summary.take(connection)
+            done(connection)
+
+    try:
+        with path.open("rb") as file, CaptureReader(file) as reader:
+            judge = Judge(take, vantage)
+            _read(reader, judge, going and (lambda: going(_place(file))))
+            judge.end()
+            counts = reader.counts
+            summary.packets, summary.offloaded, summary.wrong = counts.frames, counts.offloaded, counts.wrong_checksums
+            summary.unread.update(counts.unread)
+            summary.truncated = counts.truncated
+    except CaptureError as error:
+        summary.error = f"octet {error.offset}: {error.found}; {error.right}"
+    except OSError as error:
+        summary.error = f"it cannot be read ({error.strerror or error})"
+    return summary
+
+
+def _read(reader: CaptureReader, judge: Judge, going: Callable[[], bool] | None) -> None:
+    """All packets, or those up to where somebody says that it is enough."""
+    see, left = judge.see, EVERY
+    for seen in reader.packets():
+        see(seen)
+        left -= 1
+        if not left:
+            left = EVERY
+            if going and not going():
+                return
+
+
+def _place(file: BinaryIO) -> int:
+    with suppress(OSError):
+        return file.tell()
+    return 0
