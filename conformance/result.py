@@ -53,6 +53,8 @@ class Failure:
     why: str = ""
     """The case's own sentence (``why:``)."""
     differences: tuple[Difference, ...] = ()
+    level: str = ""
+    """``MUST`` or ``SHOULD``, where it is not the case's requirement that was broken; empty: the case's."""
     index: int | None = None
     """The step's index, as the events of the trace carry it."""
 
@@ -88,12 +90,16 @@ class CaseResult:
     @property
     def violation(self) -> bool:
         """A failed MUST that the expectations do not list."""
-        return self.verdict is Verdict.FAIL and self.case.level == "MUST" and not self.expected
+        return self.verdict is Verdict.FAIL and self._level == "MUST" and not self.expected
 
     @property
     def deviation(self) -> bool:
         """A failed SHOULD or MAY that the expectations do not list."""
-        return self.verdict is Verdict.FAIL and self.case.level != "MUST" and not self.expected
+        return self.verdict is Verdict.FAIL and self._level != "MUST" and not self.expected
+
+    @property
+    def _level(self) -> str:
+        return self.failure.level if self.failure and self.failure.level else self.case.level
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from conformance.case.errors import CaseError
 from conformance.case.problems import problems
 from conformance.case.yaml_reader import read_file
 
-__all__ = ["Expectation", "Expectations", "ExpectationsFile", "load_expectations"]
+__all__ = ["Expectation", "Expectations", "ExpectationsFile", "KnownInvariant", "load_expectations"]
 
 
 class ExpectationModel(Base):
@@ -30,8 +30,24 @@ class ExpectationModel(Base):
     source: str = Field("", description="where that is said: a document, a line of the stack's source")
 
 
-class ExpectationsFile(RootModel[list[ExpectationModel]]):
+class InvariantModel(Base):
+    """A rule of the oracle that the stack is known to break in cases that pass: what their authors did not ask for."""
+
+    invariant: str = Field(
+        min_length=1, description="the rule's name, as a failure and `conformance check` print it", examples=["window-shrunk"]
+    )
+    case: str = Field(min_length=1, description="a case's id, or a pattern in which * is anything", examples=["handshake/passive-open[*]"])
+    reason: str = Field(min_length=1, description="why, in one sentence")
+    source: str = Field("", description="where that is said: a document, a line of the stack's source")
+
+
+class ExpectationsFile(RootModel[list[ExpectationModel | InvariantModel]]):
     """What is known of one stack."""
+
+
+def _pattern(case: str) -> re.Pattern[str]:
+    """Of ids of cases: ``*`` is anything, brackets are only brackets."""
+    return re.compile(".*".join(map(re.escape, case.split("*"))))
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class Expectation:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(".*".join(map(re.escape, self.case.split("*"))))
+        return _pattern(self.case)
 
     def covers(self, case_id: str) -> bool:
         """Is it about this case?"""
@@ -61,11 +77,20 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownInvariant:
+    """A rule that is known to be broken in some cases."""
+
+    rule: str
+    cases: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Expectations:
     """The entries of one file, in order, and what is wrong in it; an entry that is wrong is not among them."""
 
     entries: tuple[Expectation, ...] = ()
     errors: tuple[CaseError, ...] = ()
+    invariants: tuple[KnownInvariant, ...] = ()
     _exact: dict[str, Expectation] = field(default_factory=dict)
     _patterns: list[Expectation] = field(default_factory=list)
 
@@ -81,6 +106,10 @@ class Expectations:
         exact = self._exact.get(case_id)
         return exact or next((entry for entry in self._patterns if entry.covers(case_id)), None)
 
+    def knows(self, rule: str, case_id: str) -> bool:
+        """Is the stack known to break this rule of the oracle in this case?"""
+        return any(known.rule == rule and known.cases.fullmatch(case_id) for known in self.invariants)
+
     def unused(self, case_ids: Iterable[str]) -> list[Expectation]:
         """Entries that apply to none of these cases: left over, or misspelt."""
         used = {id(entry) for entry in map(self.lookup, case_ids) if entry is not None}
@@ -91,6 +120,7 @@ def load_expectations(path: Path) -> Expectations:
     """Read a file of expectations. What is wrong with it is in ``errors``, each with its place."""
     errors: list[CaseError] = []
     entries: dict[str, Expectation] = {}
+    invariants: list[KnownInvariant] = []
     try:
         document = read_file(path)
     except CaseError as error:
@@ -99,10 +129,14 @@ def load_expectations(path: Path) -> Expectations:
     if not isinstance(listed, list):
         return Expectations(errors=(document.error((), CaseError("expectations", found=shown(listed), expected="a list of entries")),))
     for index, data in enumerate(listed):
+        model = InvariantModel if isinstance(data, dict) and "invariant" in data else ExpectationModel
         try:
-            entry = ExpectationModel.model_validate(data)
+            entry = model.model_validate(data)
         except ValidationError as error:
-            errors.extend(problems(error, ExpectationModel, document, data, (index,)))
+            errors.extend(problems(error, model, document, data, (index,)))
+            continue
+        if isinstance(entry, InvariantModel):
+            invariants.append(KnownInvariant(entry.invariant, _pattern(entry.case)))
             continue
         line, _ = document.place((index, "case"))
         if (other := entries.get(entry.case)) is not None:
@@ -110,4 +144,4 @@ def load_expectations(path: Path) -> Expectations:
             errors.append(document.error((index, "case"), twice))
             continue
         entries[entry.case] = Expectation(entry.case, entry.verdict, entry.step, entry.reason, entry.source, document.file, line)
-    return Expectations(tuple(entries.values()), tuple(errors))
+    return Expectations(tuple(entries.values()), tuple(errors), tuple(invariants))

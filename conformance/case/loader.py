@@ -27,7 +27,7 @@ from conformance.case.steps import ConnectionSpec, Step
 from conformance.case.yaml_reader import read_file
 from conformance.wire.segment import Family
 
-__all__ = ["Suite", "load_suite"]
+__all__ = ["Suite", "load_document", "load_suite"]
 
 _MAX_ERRORS = 50
 """Of one file: more says nothing new, and each combination of parameters may have its own."""
@@ -100,12 +100,24 @@ class _Library:
 
 def _load_file(file: CaseFilePath, library: _Library, families: Collection[Family | str] | None) -> tuple[list[Case], list[CaseError]]:
     """A file's cases, or what is wrong with it."""
-    cases: list[Case] = []
-    errors: list[CaseError] = []
     try:
         document = read_file(file.path, str(file.path), file.relative)
     except CaseError as error:
         return [], [error]
+    return _load(file, document, library, families)
+
+
+def load_document(document: Document, register: Register) -> tuple[list[Case], list[CaseError]]:
+    """The cases of a document that is no file, or what is wrong with it. It has no preambles to ask for."""
+    path = FilePath(document.relative)
+    return _load(CaseFilePath(path, path.parent, document.relative), document, _Library(Preambles([]), register), None)
+
+
+def _load(
+    file: CaseFilePath, document: Document, library: _Library, families: Collection[Family | str] | None
+) -> tuple[list[Case], list[CaseError]]:
+    cases: list[Case] = []
+    errors: list[CaseError] = []
     if not isinstance(document.data, dict):
         return [], [document.error((), CaseError("a case", found=shown(document.data), expected="a mapping: title, requirements, steps"))]
     complete = True

@@ -15,8 +15,8 @@ __all__ = [
     "ANY_OPTION", "RAW_OPTION", "STATES", "Address", "AnyOrderStep", "AnyValue", "Arg", "Call", "CallStep", "CheckStep", "ConnectionSpec",
     "EitherStep", "Errno", "Exact", "ExpectIcmpStep", "ExpectStep", "Extension", "FinishStep", "Flags", "FlagsPattern", "IcmpPattern",
     "Includes", "InfoStep", "InjectIcmpStep", "InjectStep", "Name", "Num", "Octets", "OneOf", "OptionPattern", "OptionalStep", "Range",
-    "RepeatStep", "Result", "SegmentPattern", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep", "Step",
-    "Text", "Timing", "Var", "Wanted", "flatten",
+    "RepeatStep", "Result", "SegmentPattern", "SeriesStep", "SilenceStep", "SockoptStep", "Source", "StartStep", "StateStep", "StatesStep",
+    "Step", "Text", "Timing", "Var", "Wanted", "flatten",
 ]  # fmt: skip
 
 STATES = (
@@ -352,6 +352,13 @@ class RepeatStep(Step):
     rounds: tuple[tuple[Step, ...], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesStep(Step):
+    """Steps one after another that have something in common which only their player knows. No file says this."""
+
+    steps: tuple[Step, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionSpec:
     """What a case says of one of its connections."""
@@ -374,7 +381,7 @@ def flatten(steps: Iterable[Step]) -> list[Step]:
     for step in steps:
         flat.append(step)
         match step:
-            case AnyOrderStep() | OptionalStep():
+            case AnyOrderStep() | OptionalStep() | SeriesStep():
                 flat += flatten(step.steps)
             case EitherStep():
                 flat += flatten(inner for branch in step.branches for inner in branch)

@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
-from conformance.capture.pcapng import write_pcapng
+from conformance.capture.golden import golden_name
 from conformance.case.case import Case
 from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations, load_expectations
-from conformance.case.loader import Suite, load_suite
+from conformance.case.loader import Suite
 from conformance.case.selection import SelectionError, selector
-from conformance.case.steps import flatten
+from conformance.engine.against import Against, open_golden
+from conformance.engine.captures import Captures, Recording
 from conformance.engine.interruption import Interruption
+from conformance.engine.invariants import hold, is_long
 from conformance.engine.ready import build_packets
+from conformance.engine.replay_suite import all_ids, load_all
 from conformance.engine.runner import Runner, RunnerOptions
+from conformance.engine.status import Exit, UsageError
+from conformance.report.comparison import Comparison
 from conformance.report.console import Console
 from conformance.report.files import unwritable
 from conformance.report.json_lines import JsonLines
@@ -41,24 +44,10 @@ from conformance.wire.segment import Family
 __all__ = ["Exit", "Request", "UsageError", "run", "select"]
 
 
-_LONGEST_NAME = 200
-"""Octets of a capture's name; file systems take 255, with the suffix."""
+class Taker(Protocol):
+    """What is done with a result."""
 
-
-class Exit(IntEnum):
-    """The exit status, for scripts. A run that a signal ends exits with 128 and the signal's number."""
-
-    AS_REQUIRED = 0
-    VIOLATIONS = 1
-    """A MUST is broken that the expectations do not list."""
-    USAGE = 2
-    """The command line, a case, or what is expected of one is wrong."""
-    ENVIRONMENT = 3
-    """This machine cannot do it, or some case could not be judged here."""
-
-
-class UsageError(ValueError):
-    """What was asked for makes no sense; the message says what would."""
+    def __call__(self, result: CaseResult, playing: bool = True) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +70,10 @@ class Request:
     junit: str | None = None
     tap: str | None = None
     captures: Path | None = None
+    record: Path | None = None
+    """Where the stack's folder of recordings belongs."""
+    against: Path | None = None
+    """A folder of recordings to compare with."""
     expectations: Path | None = None
     """None: those of the SUT in the case folder, if there are any."""
     every_failure: bool = False
@@ -95,10 +88,7 @@ def select(suite: Suite, request: Request, *, slow: bool | None = None) -> list[
 
     Raises UsageError if it names none though the suite has some.
     """
-    try:
-        wanted = selector(request.keyword)
-    except SelectionError as error:
-        raise UsageError(str(error)) from None
+    wanted = _wanted(request)
     named = [case for case in suite.cases if wanted(case.id)]
     chosen = named if request.slow or slow is not False else [case for case in named if "slow" not in case.tags]
     if not chosen and not suite.errors:
@@ -107,10 +97,19 @@ def select(suite: Suite, request: Request, *, slow: bool | None = None) -> list[
     return chosen
 
 
+def _wanted(request: Request) -> Callable[[str], bool]:
+    """Is a case run of this id asked for?"""
+    try:
+        return selector(request.keyword)
+    except SelectionError as error:
+        raise UsageError(str(error)) from None
+
+
 def run(request: Request) -> int:
     """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
     _check(request)
-    suite = load_suite(request.cases, request.paths, families=request.families)
+    golden = open_golden(request.against, request.cases) if request.against else None
+    suite = load_all(request.cases, request.paths, families=request.families, fallback=request.cases, wanted=_wanted(request))
     select(suite, request)
     with Interruption() as interruption:
         sut, chosen = _stack(request)
@@ -123,10 +122,12 @@ def run(request: Request) -> int:
             if not request.paths and set(request.families) == set(Family) and not suite.errors:
                 suite.errors += [
                     CaseError("an expectation of no case", entry.file, entry.line, found=entry.case, expected="a case that there is")
-                    for entry in expectations.unused(case.id for case in suite.cases)
+                    for entry in expectations.unused(all_ids(suite))
                 ]
             shown = {sut.name: os.path.relpath(file)} if file else {}
-            return _Session(request, suite, cases, expectations, shown, sut, interruption, chosen).play()
+            session = _Session(request, suite, cases, expectations, shown, sut, interruption, chosen)
+            session.against = Against(golden) if golden else None
+            return session.play()
 
 
 def _stack(request: Request) -> tuple[AnySut, str]:
@@ -153,11 +154,12 @@ def _check(request: Request) -> None:
     for option, report in reports:
         if report not in (None, "-") and (reason := unwritable(str(report), in_place=option == "--json")):
             raise UsageError(f"{option} {report} cannot be written: {reason}")
-    if request.captures:
+    for option, folder in (("--captures", request.captures), ("--out", request.record)):
         try:
-            request.captures.mkdir(parents=True, exist_ok=True)
+            if folder:
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"--captures {request.captures} cannot be made: {error.strerror}") from None
+            raise UsageError(f"{option} {folder} cannot be made: {error.strerror}") from None
 
 
 def _expectations_file(request: Request, suite: Suite, sut: str) -> Path | None:
@@ -184,12 +186,20 @@ class _Session:
     chosen: str
     """Why this stack is under test, if it was not asked for."""
     results: list[CaseResult] = field(default_factory=list)
+    waiting: list[CaseResult] = field(default_factory=list)
+    """Those of long traces, which are judged when no case is being played."""
+    captures: Captures | None = None
+    recording: Recording | None = None
+    against: Against | None = None
 
     def play(self) -> int:
         """Everything, in order."""
         request = self.request
         seed = secrets.randbits(32) if request.seed is None else request.seed
         facts = Run(suts=(self.sut.facts(),), seed=seed, arguments=request.arguments)
+        sut = facts.suts[0]
+        self.captures = Captures(request.captures, sut, seed, isinstance(self.sut, VirtualSut)) if request.captures else None
+        self.recording = Recording(request.record / golden_name(sut), sut, seed) if request.record else None
         texts = {requirement.id: requirement.text for requirement in self.suite.register}
         quiet = "-" in (request.json, request.junit, request.tap)
         # Standard output belongs to the report that was sent there.
@@ -208,12 +218,18 @@ class _Session:
                 for error in self.suite.errors:
                     lines.broken(error)
             console.start(len(self.cases), facts.suts, seed, self.chosen)
-            asyncio.run(self._play(seed, self._taker(console, lines), console))
+            take = self._taker(console, lines)
+            asyncio.run(self._play(seed, take, console))
+            for result in self.waiting:
+                take(result, False)
             if not self.interruption.signal:
-                self._account(self._taker(console, lines))
+                self._account(take)
             seconds = time.monotonic() - started
+            comparisons = self._comparisons(sut.name)
             summary = Summary.of(self.results, {error.file for error in self.suite.errors}, seconds, bool(self.interruption.signal))
             if lines:
+                for comparison in comparisons:
+                    lines.comparison(comparison)
                 lines.finish(summary)
         if request.junit:
             write_junit(request.junit, self.results, facts, self.suite.errors, texts)
@@ -222,7 +238,12 @@ class _Session:
         console.finish(
             self.results, self.suite.errors, seconds=seconds, interrupted=bool(self.interruption.signal), requirement_texts=texts
         )
-        return 128 + number if (number := self.interruption.signal) else _exit(self.results, self.suite.errors)
+        if self.against and not self.interruption.signal:
+            console.compared(comparisons, sut.name, self.against.golden.name, self.against.errors)
+        if self.recording:
+            recorded = self.recording.finish({case.id for case in self.suite.cases} if set(request.families) == set(Family) else None)
+            console.recorded(str(recorded.folder), recorded.runs, recorded.files, recorded.octets, recorded.unjudged)
+        return 128 + number if (number := self.interruption.signal) else self._status()
 
     async def _play(self, seed: int, take: Callable[[CaseResult], None], console: Console) -> None:
         runner = Runner(
@@ -237,6 +258,19 @@ class _Session:
             await runner.run(self.cases)
         finally:
             self.interruption.listen(None)
+
+    def _comparisons(self, sut: str) -> list[Comparison]:
+        """Each case run beside the recording, if one was named."""
+        if self.against is None or self.interruption.signal:
+            return []
+        request = self.request
+        complete = not (request.paths or request.keyword) and set(request.families) == set(Family)
+        return list(self.against.compare(self.results, sut, complete=complete))
+
+    def _status(self) -> Exit:
+        status = _exit(self.results, self.suite.errors)
+        broken = self.against is not None and bool(self.against.errors)
+        return Exit.USAGE if broken and status is Exit.AS_REQUIRED else status
 
     def _again(self, result: CaseResult) -> str:
         """The command that runs this case alone."""
@@ -257,37 +291,27 @@ class _Session:
                 failure = Failure(case.file, 1, case.title, "the tester lost this case run")
                 take(CaseResult(case, self.sut.name, Verdict.ERROR, 0.0, failure=failure))
 
-    def _taker(self, console: Console, lines: JsonLines | None) -> Callable[[CaseResult], None]:
+    def _taker(self, console: Console, lines: JsonLines | None) -> Taker:
         """What is done with a result as soon as it is there, so that a run that is killed keeps it."""
 
-        def take(result: CaseResult) -> None:
+        virtual = isinstance(self.sut, VirtualSut)
+
+        def take(result: CaseResult, playing: bool = True) -> None:
+            if playing and not virtual and is_long(result):
+                self.waiting.append(result)
+                return
+            hold(result, self.expectations, 0 if virtual else None)
             result.hold_against(self.expectations.lookup(result.case.id))
-            if self.request.captures and result.trace.events:
-                result.capture = str(self._write_capture(self.request.captures, result))
+            if self.captures and result.trace.events:
+                result.capture = str(self.captures.write(result))
+            if self.recording:
+                self.recording.add(result)
             self.results.append(result)
             if lines:
                 lines.case(result)
             console.result(result)
 
         return take
-
-    def _write_capture(self, folder: Path, result: CaseResult) -> Path:
-        case = result.case
-        path = folder / _file_name(case.id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        labels = {index: f"line {step.source.line}: {step.source.text}" for index, step in enumerate(flatten(case.steps))}
-        reason = result.failure.reason if result.failure else ""
-        offset = 0 if isinstance(self.sut, VirtualSut) else time.time_ns() - time.monotonic_ns()
-        write_pcapng(path, result.trace, case.id, verdict=result.verdict, reason=reason, labels=labels, epoch_offset_ns=offset)
-        return path
-
-
-def _file_name(case_id: str) -> str:
-    """Where a case's capture goes. An id that no file system takes as a name is cut, and ends in what tells it from others."""
-    folder, slash, name = re.sub(r"[^\w\-.,=/\[\]]", "_", case_id).rpartition("/")
-    if len(name.encode()) > _LONGEST_NAME:
-        name = name.encode()[:_LONGEST_NAME].decode(errors="ignore") + "…" + sha256(case_id.encode()).hexdigest()[:12]
-    return f"{folder}{slash}{name}.pcapng"
 
 
 def _exit(results: Sequence[CaseResult], broken: Sequence[CaseError]) -> Exit:

@@ -31,8 +31,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from conformance.case.expectations import Expectations, load_expectations
-from conformance.case.loader import Suite, load_suite
+from conformance.case.loader import Suite
+from conformance.engine.invariants import hold
 from conformance.engine.ready import build_packets
+from conformance.engine.replay_suite import load_all
 from conformance.engine.runner import Runner, RunnerOptions
 from conformance.link.errors import EnvironmentFault
 from conformance.report.judgement import Judgement, judge
@@ -40,7 +42,7 @@ from conformance.report.ladder import ladder_text
 from conformance.report.records import CaseRecord
 from conformance.result import CaseResult
 from conformance.sut import registry
-from conformance.sut.base import AnySut
+from conformance.sut.base import AnySut, VirtualSut
 
 __all__ = ["main"]
 
@@ -79,7 +81,7 @@ def _play(sut: AnySut, root: Path, files: Sequence[Path], out: BinaryIO) -> None
         out.write(_line({"fault": "\n".join(map(str, expectations.errors))}))
         return
     sys.setswitchinterval(_SWITCH)
-    asyncio.run(_serve(sut, load_suite(root, files), expectations, out))
+    asyncio.run(_serve(sut, load_all(root, files), expectations, out))
 
 
 async def _serve(sut: AnySut, suite: Suite, expectations: Expectations, out: BinaryIO) -> None:
@@ -104,7 +106,7 @@ class _Desk:
     def __init__(
         self, sut: AnySut, suite: Suite, expectations: Expectations, answers: asyncio.WriteTransport, tasks: asyncio.TaskGroup
     ) -> None:
-        self._suite, self._expectations, self._answers, self._tasks = suite, expectations, answers, tasks
+        self._sut, self._suite, self._expectations, self._answers, self._tasks = sut, suite, expectations, answers, tasks
         self._cases = {case.id: case for case in suite.cases}
         self._texts = {requirement.id: requirement.text for requirement in suite.register}
         self._drawer = ThreadPoolExecutor(1)
@@ -127,6 +129,8 @@ class _Desk:
         self._tasks.create_task(self._report(result))
 
     async def _report(self, result: CaseResult) -> None:
+        slack = 0 if isinstance(self._sut, VirtualSut) else None
+        await asyncio.get_running_loop().run_in_executor(self._drawer, hold, result, self._expectations, slack)
         result.hold_against(self._expectations.lookup(result.case.id))
         ladder = ""
         if result.failure is not None and not result.expected:  # to draw takes milliseconds, which cases that are played do not have

@@ -301,6 +301,7 @@ def _fastopen_child(sk: TcpSock, req: RequestSock, skb: Segment) -> None:
     syn_ack = Skb(req.iss, flags=SYN, sent=sk.net.now, first_sent=sk.net.now)
     child.rtx_queue.append(syn_ack)
     tcp_data_queue(child, skb)
+    child.rcv_wup = child.rcv_nxt  # what the SYN,ACK offers counts from behind the data, so the window must not be taken for older
     tcp_transmit_skb(child, syn_ack, tcp_synack_options(child))
     tcp_reset_xmit_timer(child, child.rto)
     inet_csk_reqsk_queue_add(sk, child)
