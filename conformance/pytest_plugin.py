@@ -96,12 +96,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _case_folder(file: Path) -> Path | None:
-    """The case folder that a file is a case of; None if it is none."""
+    """The case folder that a file is a case of, or belongs to as what stands beside a capture; None if it is none."""
     from conformance.case.discovery import root_of
+    from conformance.engine.replay_files import suite_of
 
-    folder = root_of(file)
+    folder = root_of(suite_of(file) or file)
     beside = [folder / "preambles", folder / "requirements"]
-    if file.relative_to(folder).parts[0] in ("preambles", "requirements", "expectations"):
+    if file.is_relative_to(folder) and file.relative_to(folder).parts[0] in ("preambles", "requirements", "expectations"):
         return None
     return folder if any(_SIGN.search(_text(path)) for side in beside for path in side.glob("*.y*ml")) else None
 
@@ -123,12 +124,18 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator[CaseItem]:
         suite = self._suite()
-        relative = self.path.relative_to(self.folder).as_posix()
+        relative = Path(os.path.relpath(self.path, self.folder)).as_posix()
         cases = [case for case in suite.cases if case.file == relative]
         if not cases and suite.errors:
             raise self.CollectError("\n".join(self._mistakes(suite.errors)))
         for case in cases:
-            yield CaseItem.from_parent(self, name=case.id.removeprefix(f"{Path(relative).parent.as_posix()}/"), case=case)
+            yield CaseItem.from_parent(self, name=case.id.removeprefix(f"{self._prefix(relative)}/"), case=case)
+
+    @staticmethod
+    def _prefix(relative: str) -> str:
+        """What the ids of its cases begin with."""
+        parent = Path(relative).parent
+        return parent.name if ".." in parent.parts else parent.as_posix()
 
     def _mistakes(self, errors: Iterable[CaseError]) -> Iterator[str]:
         """What is wrong in this file, or else in what it shares with others: preambles and registers."""
@@ -140,9 +147,9 @@ class CaseFile(pytest.File):
         """The cases of all files beside this one, which are loaded together so that what they share is read once."""
         suites = self.config.stash.setdefault(self._suites, {})
         if self.path.parent not in suites:
-            from conformance.case.loader import load_suite
+            from conformance.engine.replay_suite import load_all
 
-            suites[self.path.parent] = load_suite(self.folder, sorted(self.path.parent.glob("*.y*ml")))
+            suites[self.path.parent] = load_all(self.folder, sorted(self.path.parent.glob("*.y*ml")))
         return suites[self.path.parent]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.case import steps
-from conformance.engine import play_calls, play_checks, play_groups, play_segments, play_states
+from conformance.engine import play_calls, play_checks, play_groups, play_segments, play_states, replay_judge, replay_play, replay_steps
 
 __all__ = ["HANDLERS"]
 
@@ -28,4 +28,6 @@ HANDLERS: Mapping[type[steps.Step], Callable[[Any, Any], Any]] = {
     steps.EitherStep: play_groups.either,
     steps.OptionalStep: play_groups.optional,
     steps.RepeatStep: play_groups.repeat,
+    replay_steps.ReplayStep: replay_play.replay,
+    replay_steps.JudgeStep: replay_judge.judge,
 }

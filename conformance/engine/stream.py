@@ -1,19 +1,7 @@
-"""The data that flows where a case does not write it out: a fixed pattern of the stream position.
-
-So segments that overlap agree, and whatever arrives anywhere can be checked. The period is a prime, which no segment size in use is
-a multiple of: data that is shifted, repeated or left out never looks right.
-"""
+"""The data that flows where a case does not write it out; what it is belongs to the language: :mod:`conformance.case.stream`."""
 
 from __future__ import annotations
 
-_PERIOD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678"
-assert len(_PERIOD) == 61
-_BLOCK = _PERIOD * 256
+from conformance.case.stream import stream
 
-
-def stream(offset: int, length: int) -> bytes:
-    """The octets ``offset`` … ``offset + length`` of a stream, counted from 0 (the octet after the SYN)."""
-    start = offset % len(_PERIOD)
-    if start + length <= len(_BLOCK):
-        return _BLOCK[start : start + length]
-    return (_PERIOD * ((start + length) // len(_PERIOD) + 1))[start : start + length]
+__all__ = ["stream"]
