@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import platform
 import shutil
@@ -33,6 +34,9 @@ from conformance.link.veth import VethPair
 from conformance.result import CaseResult, Verdict
 from conformance.sut.registry import make
 from conformance.trace import Received, Sent
+
+from .bulk import bulk_transfer
+from .captures import PEERS, bench_capture, longer, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT / "cases"
@@ -86,14 +90,15 @@ def main() -> int:
     console.print(f"{facts}, load {os.getloadavg()[0]:.2f}")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for measure in (_handshakes, _latency, _suite, _reference, _bulk, _start):
+        for measure in (_handshakes, _latency, _suite, _reference, _bulk, _captures, _start):
             with console.status(measure.__name__.strip("_")):
                 rows += measure(Path(scratch))
     table = Table("what", "median", "bound", "", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         bound = "" if row.bound is None else f"{row.bound:.3g} {row.unit}"
         mark = "" if row.bound is None else "[green]holds[/]" if row.holds else "[red]does not hold[/]"
-        table.add_row(row.what, f"{row.value:.3g} {row.unit}", bound, mark + (f" {row.note}" if row.note else ""))
+        value = "" if math.isnan(row.value) else f"{row.value:.3g} {row.unit}"
+        table.add_row(row.what, value, bound, mark + (f" {row.note}" if row.note else ""))
     console.print(table)
     return 0 if all(row.holds for row in rows) else 1
 
@@ -271,8 +276,6 @@ def _reference(scratch: Path) -> list[Row]:
 
 def _bulk(_: Path) -> list[Row]:
     """Data from one reference stack to another, in memory."""
-    from bulk import bulk_transfer
-
     return [
         Row(
             f"bulk transfer between two reference stacks, MTU {mtu}",
@@ -283,6 +286,28 @@ def _bulk(_: Path) -> list[Row]:
         )
         for mtu in (1500, 9000)
     ]
+
+
+# Captures ------------------------------------------------------------------------------------------------------------------
+
+
+def _captures(_: Path) -> list[Row]:
+    """The whole process, from a file to verdicts that nobody sees, beside what others do with the same file."""
+    capture, command = bench_capture(), [sys.executable, "-m", "conformance", "check"]
+    check, long = speed(capture, command, repeats=3), speed(longer(capture), command)
+    rows = [
+        Row(f"conformance check, {capture.packets:,} packets, {capture.connections:,} connections", check.rate, "k/s", note=capture.mix),
+        Row("  its memory", check.megabytes, "MB", 200, check.note),
+        Row("  its memory with 3 times the packets", long.megabytes, "MB", 200, long.note),
+    ]
+    for peer in PEERS:
+        if not shutil.which(peer.command[0]):
+            rows.append(Row(f"  {peer.name}: not installed", math.nan, "k/s"))
+            continue
+        other = speed(capture, peer.command, peer.packets, repeats=3)
+        rows.append(Row(f"  {peer.name}", other.rate, "k/s", note=f"{other.megabytes:.0f} MB"))
+        rows.append(Row("  check beside it", check.rate / other.rate, "times", peer.least, least=True))
+    return rows
 
 
 def _start(_: Path) -> list[Row]:
