@@ -9,7 +9,7 @@ from rich.text import Text
 from conformance.case.case import Case
 from conformance.case.loader import Suite
 from conformance.case.selection import selector
-from conformance.case.steps import AnyOrderStep, EitherStep, OptionalStep, RepeatStep, Step
+from conformance.case.steps import AnyOrderStep, EitherStep, OptionalStep, RepeatStep, SeriesStep, Step
 from conformance.report.safe_text import printable
 
 __all__ = ["show_cases"]
@@ -55,7 +55,7 @@ def _rows(table: Table, step: Step, depth: int) -> None:
     where = f"{step.source.file}:{step.source.line}"
     table.add_row(Text(where, "dim"), Text("  " * depth + step.source.text, "dim" if step.preamble else ""), Text(step.why, "italic"))
     match step:
-        case AnyOrderStep() | OptionalStep():
+        case AnyOrderStep() | OptionalStep() | SeriesStep():
             inner: tuple[Step, ...] = step.steps
         case EitherStep():
             inner = tuple(one for branch in step.branches for one in branch)
