@@ -195,10 +195,11 @@ def _surely(e: Side, p: Side, f: Fact) -> bool:
 
 def _refused(flow: Flow, e: Side, p: Side, f: Fact) -> tuple[str, str] | None:
     """The rule by which ``p`` must not process the segment, and why; None if it may."""
-    if not p.synchronized:
+    if not p.synchronized and not (p.syn is not None and e.syn is not None and p.una >= 1):
         return None
     if f.flags & SYN:
-        _odd(p, f, "died-of-syn")
+        if not f.flags & RST:
+            _odd(p, f, "died-of-syn")
         return "took-syn", f"that came in packet {f.number} only, a SYN"
     if not f.flags & (ACK | RST):
         return "took-without-ack", f"that came in packet {f.number} only, which has no ACK"
@@ -272,6 +273,7 @@ def _round_trip(p: Side, f: Fact, ack: int) -> None:
     """The time from the only transmission of what is acknowledged until now: what ``p`` can have measured (Karn's rule)."""
     while p.flight and p.flight[0].end <= ack:
         sent = p.flight.popleft()
+        p.segments_acknowledged += 1
         if p.since_timeout is not None:
             p.since_timeout = p.since_timeout[0], p.since_timeout[1] + 1
         if sent.end == ack and sent.count > 1:  # with timestamps a retransmission may be measured, too

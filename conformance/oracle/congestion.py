@@ -23,6 +23,8 @@ _LONGEST_RTO = 60 * _SECOND
 """The least maximum that a stack may give its RTO (RFC 6298, 2.5)."""
 _LATEST_TIMEOUT = 4500 * _MS
 """ns: an RTO of three seconds, the longest that anybody begins with (RFC 6298, 2.1), and half as much again."""
+_MOST_SEGMENTS = 13
+"""Under way before any is acknowledged: an initial window of ten, two of limited transmit, and a tail loss probe."""
 _FEW = 8
 _PROMPT = 50 * _MS
 _EARLY_RETRANSMIT = 4
@@ -34,7 +36,7 @@ _ACK_DELAY = 300 * _MS
 def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """Is what ``e`` sends new, or sent again, and why would it be?"""
     if f.flags & RST or f.end == f.seq:
-        if f.end == f.seq and not f.flags & RST and f.seq == e.top - 1:
+        if f.end == f.seq and not f.flags & RST and f.seq in (e.top - 1, e.una - 1):
             _probe(flow, e, p, f)
         return
     _forget_acknowledged(e)
@@ -66,6 +68,7 @@ def _forget_acknowledged(e: Side) -> None:
     flight, una = e.flight, e.una
     while flight and flight[0].end <= una:
         flight.popleft()
+        e.segments_acknowledged += 1
 
 
 def _remember(e: Side, f: Fact) -> None:
@@ -82,6 +85,7 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     _window_opened(flow, e, f)
     if e.timer is not None and e.timer_sure and f.data > 1:
         flow.find("loss-window", e, f, "new data after a timeout, though only one segment may be under way", near=e)
+    _growth(flow, e, f)
     if f.data and e.first_data_t is None:
         e.first_data_t = f.t
     if f.data and p.syn is not None and e.syn is not None and e.una <= 1:
@@ -96,6 +100,18 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         if unanswered and octets > limit + (mss if probe else 0):
             reason = f"{octets} octets under way before any was acknowledged; {limit} would be the most"
             flow.find("initial-window", e, f, reason, near=None if octets > limit + mss else e)
+
+
+def _growth(flow: Flow, e: Side, f: Fact) -> None:
+    """Nothing grows a window faster than slow start, by a segment for each that is acknowledged (RFC 5681, section 3.1)."""
+    if f.offloaded:
+        e.joined = True
+    limit = _MOST_SEGMENTS + e.segments_acknowledged
+    if len(e.flight) > limit and not (e.recover or e.joined or e.missing) and e.syn is not None and f.data:
+        reason = (
+            f"{len(e.flight)} segments under way, where {e.segments_acknowledged} have been acknowledged: {limit - 3} would be the most"
+        )
+        flow.find("slow-start-growth", e, f, reason, near=e)
 
 
 def _after_timeout(flow: Flow, e: Side, f: Fact) -> None:

@@ -12,7 +12,7 @@ from conformance.oracle.rules import RULES, STRICT
 from conformance.oracle.side import Side
 from conformance.oracle.whereabouts import Whereabouts
 from conformance.trace import Seen
-from conformance.wire.segment import ACK, FIN, SYN, Icmp, Segment
+from conformance.wire.segment import ACK, FIN, SYN, Family, Icmp, Segment
 
 __all__ = ["Draft", "Flow", "Former"]
 
@@ -103,7 +103,8 @@ class Flow:
     def alive(self, side: Side) -> bool:
         """Has it shown in this connection that it is there, and nothing that would have ended it?"""
         other = self.b if side is self.a else self.a
-        return side.synchronized and side.reset is None and other.reset is None and not side.told_off
+        there = side.synchronized or (self.whole and side.syn is not None and side.una >= 1)
+        return there and side.reset is None and other.reset is None and not side.told_off
 
     def quiet(self, side: Side, fact: Fact) -> bool:
         """Has nothing come lately that a stack might count, when it limits how many such segments it answers (RFC 5961, section 7)?"""
@@ -224,8 +225,11 @@ class Flow:
         side.news_number, side.news_t = seen.number, seen.t
         side.timer = None
         side.told_off = side.told_off or not icmp.mtu
-        if icmp.mtu:
-            self.path_mtu[side.name] = (seen.t, icmp.mtu)
+        quote = icmp.quote
+        if icmp.mtu >= _LEAST_MTU[icmp.family] and quote is not None and side.una <= side.relative(quote.seq) < side.top:
+            known = self.path_mtu.get(side.name)
+            if known is None or icmp.mtu < known[1]:
+                self.path_mtu[side.name] = seen.t, icmp.mtu
 
     def remains(self) -> Former:
         """What the next connection of the same addresses and ports is held against."""
@@ -273,6 +277,8 @@ class Flow:
 
 
 _MOST_SUSPICIONS = 16
+_LEAST_MTU = {Family.IPV4: 576, Family.IPV6: 1280}
+"""Smaller ones need not be believed: IPv6 has none, and of IPv4's Linux believes none below 552."""
 _LIMITED = 1_500_000_000
 """ns: Linux counts by seconds, or half seconds."""
 _NONE = Options()

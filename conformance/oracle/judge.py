@@ -12,11 +12,14 @@ from conformance.oracle.side import MOST_KEPT, Side
 from conformance.oracle.whereabouts import Whereabouts
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, SYN, Icmp, Segment
+from conformance.wire.seq import diff
 
 __all__ = ["MOST_FLOWS", "Judge", "endpoint_name"]
 
 MOST_FLOWS = 20_000
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""
+_TICK, _TELLING, _NOTHING_ELSE = 4_000, 4, 300
+"""The ns of a tick (RFC 9293, section 3.4.1); how many ISNs tell that there is nothing but a clock; by how many ticks they may be off."""
 SLACK = 10_000_000
 """ns: what an ordinary machine may need between a segment on its wire and its answer, or the other way round."""
 
@@ -46,6 +49,8 @@ class Judge:
         self._whole = whole
         self._now = 0
         self._isns: dict[str, dict[int, _Key]] = {}
+        self._clocks: dict[str, tuple[int, int, _Key, int]] = {}
+        """Of each host: when it chose which ISN last, for which connection, and how many in a row a clock alone would have chosen."""
         self._whereabouts = Whereabouts(vantage)
         self._flows: dict[_Key, Flow] = {}
         self._number = 0
@@ -92,6 +97,15 @@ class Judge:
         if former and former[0] == isn and peer and p.syn is not None and peer[0] != p.base:  # a SYN cookie comes again if the SYN does
             flow.find("isn-reused", e, syn, f"the ISN {isn} again, that of the connection before")
         chosen[isn] = key
+        before = self._clocks.get(e.name.rpartition(":")[0])
+        run = 0
+        if before is not None and before[2] != key:
+            expected = before[1] + (syn.t - before[0]) // _TICK
+            run = before[3] + 1 if abs(diff(isn, expected & 0xFFFF_FFFF)) <= (syn.t - before[0]) // _TICK // 100 + _NOTHING_ELSE else 0
+            if run >= _TELLING:
+                reason = f"the ISNs of {run + 1} connections differ by what a clock of 4 µs counts between them, and by nothing else"
+                flow.find("isn-from-clock", e, syn, reason)
+        self._clocks[e.name.rpartition(":")[0]] = syn.t, isn, key, run
         if len(chosen) > MOST_KEPT:
             del chosen[next(iter(chosen))]
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["accurate_ecn", "ecn", "judge", "mss_of"]
 
 _ECN = ECE | CWR
+_MULTICAST = 0xE0
+"""The first four bits of an IPv4 multicast address; 255 begins IPv6's, and IPv4's limited broadcast."""
 _DEFAULT_MSS = {Family.IPV4: 536, Family.IPV6: 1220}
 _SECOND = 1_000_000_000
 _SHORTEST_TIME_WAIT = 55 * _SECOND
@@ -23,6 +25,8 @@ _SHORTEST_TIME_WAIT = 55 * _SECOND
 def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """What ``e`` may put into a header, and into a SYN."""
     segment, options = f.segment, f.options
+    if segment.src[0] == 0xFF or (segment.family is Family.IPV4 and segment.src[0] & 0xF0 == _MULTICAST):
+        flow.find("source-address", e, f, "the source address is not a host's")
     if segment.reserved:
         allowed = segment.reserved == 1 and (f.flags & SYN or accurate_ecn(flow.a, flow.b))
         if not allowed:

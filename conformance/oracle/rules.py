@@ -11,6 +11,7 @@ _MUST, _SHOULD = "MUST", "SHOULD"
 _TABLE = (
     # Header
     ("reserved-bits", "RFC9293/3.1-reserved-bits", _MUST, "reserved bits are zero in segments sent"),
+    ("source-address", "RFC1122/3.2.1.3-own-source", _MUST, "the source address is one of the host's own, not broadcast or multicast"),
     ("bad-checksum", "RFC9293/MUST-2", _MUST, "every segment sent carries the correct checksum"),
     ("no-ack-flag", "RFC9293/3.1-acknowledgment", _MUST, "every segment but the first SYN and some RSTs has ACK set"),
     ("option-length", "RFC9293/MUST-68", _MUST, "every option other than EOL and NOP has a length octet that leads to the next"),

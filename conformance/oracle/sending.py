@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["judge"]
 
 _ECN = ECE | CWR
+_MINUTE = 60_000_000_000
+"""ns after which a path's MTU may be tried again (RFC 1191, section 3)."""
 
 
 def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
@@ -27,15 +29,13 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         _window(flow, e, f)
         _size(flow, e, p, f)
     _ecn(flow, e, p, f)
+    known = flow.path_mtu.get(e.name)
+    if known is not None and f.segment.ip_size > known[1] and flow.slack < f.t - known[0] < _MINUTE and not f.offloaded:
+        flow.find("over-path-mtu", e, f, f"a datagram of {f.segment.ip_size} octets, though the path takes {known[1]}", near=e)
     if f.flags & URG:
         _urgent(flow, e, f)
-    elif e.urgent is not None and f.data and f.seq >= e.una and f.last <= e.urgent and not _again(e, f):
+    elif e.urgent is not None and f.data and f.seq >= e.una and f.last <= e.urgent:
         flow.find("urgent-flag", e, f, f"no URG on data up to {f.last}, though urgent data up to {e.urgent} is outstanding", near=e)
-
-
-def _again(e: Side, f: Fact) -> bool:
-    """Has it all been sent before?"""
-    return f.end <= e.top
 
 
 def _order(flow: Flow, e: Side, f: Fact) -> None:

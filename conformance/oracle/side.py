@@ -123,6 +123,9 @@ class Side:
     """The SACK blocks that it sent last."""
     reported: tuple[int, int] | None = None
     """The D-SACK block that it sent last, if nothing has come again since."""
+    segments_acknowledged: int = 0
+    joined: bool = False
+    """Its segments stand for several each: hardware makes them."""
     first_data_t: int | None = None
     """When it first sent data."""
     congested: int | None = None

@@ -82,7 +82,9 @@ def stale(p: Side, f: Fact) -> bool:
     ts = f.options.ts
     if ts is None or p.echo is None or not p.ts_ok or f.flags & RST:
         return False
-    return older(ts[0], p.echo) and older(ts[0] + 1, p.echo) and f.t - p.news_t < _LONGEST_IDLE
+    if not all(older(ts[0], value) for value in (p.echo, *(value for _, value in p.recent), *p.perhaps)):
+        return False
+    return older(ts[0] + 1, p.echo) and f.t - p.news_t < _LONGEST_IDLE
 
 
 def would_be_stale(p: Side, f: Fact) -> bool:

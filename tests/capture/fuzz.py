@@ -29,7 +29,7 @@ from conformance.oracle.judge import Judge
 
 from .agreement import agree
 from .mutate import mutated
-from .samples import samples
+from .samples import FILES, samples
 
 __all__ = ["look_at", "made"]
 
@@ -48,16 +48,17 @@ LARGEST = 200_000
 
 
 @cache
-def seeds() -> tuple[bytes, ...]:
-    """What is made wrong: the captures of this folder, and those that the project has."""
-    kept = [path.read_bytes() for path in sorted(CAPTURES.rglob("*")) if path.suffix in (".pcap", ".pcapng", ".cap", ".gz")]
-    return (*(data for _, data in sorted(samples().items())), *(data for data in kept if len(data) <= LARGEST))
+def kept() -> tuple[Path, ...]:
+    """The captures that the project has, as far as they are small."""
+    found = [path for path in sorted(CAPTURES.rglob("*")) if path.suffix in (".pcap", ".pcapng", ".cap", ".gz")]
+    return tuple(path for path in found if path.stat().st_size <= LARGEST)
 
 
 def made(seed: int) -> bytes:
-    """The capture of this seed."""
+    """The capture of this seed: one of this folder, or of those that the project has, made wrong."""
     random = Random(seed)
-    return mutated(random.choice(seeds()), random)
+    own = random.random() < 0.5 or not kept()
+    return mutated(samples()[random.choice(FILES)] if own else random.choice(kept()).read_bytes(), random)
 
 
 def look_at(data: bytes, weigh: bool = False) -> int:

@@ -67,7 +67,12 @@ def _segment(numbers: Numbers, sut: bool, flags: str, seq: int, size: int, ack: 
 
 
 def _options(numbers: Numbers, sut: bool, names: str) -> bytes:
-    """``mss:1460``, ``ws``, ``ok``, ``nop``, ``ts:5:4`` (the own clock's 5, echoing the other's 4, or nothing), ``sack:101:201``."""
+    """``mss:1460``, ``ws``, ``ok``, ``nop``, ``ts:5:4`` (the own clock's 5, echoing the other's 4, or nothing), ``sack:101:201``.
+
+    Or ``raw:0200`` alone: those octets.
+    """
+    if names.startswith("raw:"):
+        return bytes.fromhex(names[4:])
     own, other = (numbers.sut_ts, numbers.peer_ts) if sut else (numbers.peer_ts, numbers.sut_ts)
     isn = numbers.peer_isn if sut else numbers.sut_isn
     made = []
@@ -81,7 +86,7 @@ def _options(numbers: Numbers, sut: bool, names: str) -> bytes:
                 "ws": lambda n: Option(WSCALE, bytes(n or [7])),
                 "ok": lambda _: Option(SACK_OK),
                 "ts": lambda n: Option(TIMESTAMP, struct.pack(">II", (own + n[0]) % WRAP, (other + n[1]) % WRAP if len(n) > 1 else 0)),
-                "sack": lambda n: Option(SACK, struct.pack(">II", *((edge + isn) % WRAP for edge in n))),
+                "sack": lambda n: Option(SACK, struct.pack(f">{len(n)}I", *((edge + isn) % WRAP for edge in n))),
             }[word](numbered)
         )
     return pad(encode(made))

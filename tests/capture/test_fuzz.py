@@ -18,7 +18,7 @@ from .samples import samples
 def test_some_captures_that_are_wrong(first: int) -> None:
     found = fuzz.run(first, 50)
     assert not found.finds, found.finds[0][1]
-    assert found.counts["captures"] == 50 and found.counts["packets"] > 100
+    assert found.counts["captures"] == 50 and found.counts["packets"] > 50
 
 
 def test_a_capture_is_made_again_from_its_seed() -> None:
@@ -46,7 +46,8 @@ def planted(*_: object) -> None:
 
 def test_an_exception_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "Network", planted)
-    finds = fuzz.run(1, 5).finds
+    monkeypatch.setattr(fuzz, "made", lambda _: samples()["micro"])
+    finds = fuzz.run(1, 1).finds
     assert finds and "planted" in finds[0][1]
 
 
@@ -55,8 +56,9 @@ def test_a_disagreement_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
         return True, False
 
     monkeypatch.setattr(transport, "_checksum", blind)
-    finds = fuzz.run(1, 20).finds
-    assert finds and "checksum_ok" in finds[0][1]
+    monkeypatch.setattr(fuzz, "made", lambda _: samples()["micro"])
+    finds = fuzz.run(1, 1).finds
+    assert finds and "offloaded" in finds[0][1]
 
 
 def test_a_loop_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,12 @@ def test_the_modified_pcap_says_which_way_a_packet_went() -> None:
     assert [frame.outbound for frame in frames[:3]] == [False, True, False]
 
 
+@pytest.mark.parametrize("name", ["cooked", "cooked2"])
+def test_a_cooked_header_says_which_way_a_packet_went(name: str) -> None:
+    frames, _ = read(samples()[name])
+    assert [frame.outbound for frame in frames] == [True, False] * 12
+
+
 def test_the_bits_above_the_link_type_are_the_length_of_the_check_sequence() -> None:
     assert read(pcap(PLAIN[:1], link=1 | 0x5400_0000))[0][0].link == 1
 

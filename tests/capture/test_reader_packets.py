@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, TCP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.packet import Raw
 
-from conformance.capture import fragments
+from conformance.capture import fragments, network
 from conformance.capture.reader import Counts
 from conformance.trace import Seen
 from conformance.wire.checksum import pseudo_sum
@@ -361,6 +361,17 @@ def test_only_so_many_fragments_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read(*pieces4()[:2], *flood, *pieces4()[2:])[0]) == 1
     monkeypatch.setattr(fragments, "MAX_OCTETS", 1000)
     assert len(read(*pieces4()[:2], *flood, *pieces4()[2:])[0]) == 0
+
+
+def test_fragments_that_are_wrong_from_the_start_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragments, "MAX_PENDING", 10)
+    waiting = fragments.Fragments(Counts())
+    for number in range(50):
+        packet = network.ipv4(ip4(bytes(9), fragment=0x2000, identification=number), 29)
+        assert packet.fragment is not None
+        with pytest.raises(network.Unread, match="overlap"):
+            waiting.add(packet, packet.fragment, number)
+    assert len(waiting._pending) == 10
 
 
 def test_what_was_not_read_is_counted_by_reason() -> None:

@@ -1,0 +1,144 @@
+"""Dialogues about retransmission, and about how much is under way. Where something is lost the capture is the sender's."""
+
+from __future__ import annotations
+
+__all__ = ["DIALOGUES"]
+
+_FIVE = """
+        near client
+        open plain
+        > . 1:101(100) ack 1
+        > . 101:201(100) ack 1
+        > . 201:301(100) ack 1
+        > . 301:401(100) ack 1
+        > . 401:501(100) ack 1"""
+
+DIALOGUES = {
+    "retransmitted-acknowledged": """
+        open plain
+        > P. 1:11(10) ack 1
+        [< . 1:1(0) ack 11|]
+        !> P. 1:11(10) ack 1 after=1500
+        """,
+    "retransmitted-sacked": """
+        near client
+        > S 0:0(0) opts=mss,ok
+        < S. 0:0(0) ack 1 opts=mss,ok after=100
+        > . 1:1(0) ack 1
+        > . 1:101(100) ack 1
+        > . 101:201(100) ack 1
+        > . 201:301(100) ack 1
+        < . 1:1(0) ack 1 opts=nop,nop,sack:101:201 after=100
+        < . 1:1(0) ack 101
+        !> . [101:201|301:401](100) ack 1
+        """,
+    "too-early": """
+        open far
+        > P. 1:11(10) ack 1
+        !> P. 1:11(10) ack 1 after=[50|400]
+        """,
+    "first-sample": """
+        open far
+        > P. 1:11(10) ack 1
+        !> P. 1:11(10) ack 1 after=[200|400]
+        """,
+    "rto-below-second": """
+        strict
+        open plain
+        > P. 1:11(10) ack 1
+        !> P. 1:11(10) ack 1 after=[500|1000]
+        """,
+    "timer-not-restarted": """
+        open far
+        > P. 1:11(10) ack 1
+        > P. 11:21(10) ack 1
+        < . 1:1(0) ack 11 after=300
+        !> P. 11:21(10) ack 1 after=[20|400]
+        """,
+    "not-retransmitted": """
+        open plain
+        !> P. 1:11(10) ack 1
+        [|> P. 1:11(10) ack 1 after=1500]
+        end 6000
+        """,
+    "window-after-syn-loss": """
+        > S 0:0(0) opts=mss
+        > S 0:0(0) opts=mss after=1000
+        [> S 0:0(0) opts=mss after=2000|]
+        < S. 0:0(0) ack 1 opts=mss
+        > . 1:1(0) ack 1
+        > . 1:1461(1460) ack 1
+        !> . 1461:2921(1460) ack 1
+        """,
+    "syn-too-early": """
+        > S 0:0(0) opts=mss
+        !> S 0:0(0) opts=mss after=[500|1000]
+        """,
+    "no-backoff": """
+        open plain
+        > P. 1:11(10) ack 1
+        > P. 1:11(10) ack 1 after=1000
+        !> P. 1:11(10) ack 1 after=[1000|2000]
+        """,
+    "syn-no-backoff": """
+        > S 0:0(0) opts=mss
+        > S 0:0(0) opts=mss after=1000
+        !> S 0:0(0) opts=mss after=[1000|2000]
+        """,
+    "early-fast-retransmit": f"""{_FIVE}
+        < . 1:1(0) ack 101
+        < . 1:1(0) ack 101
+        < . 1:1(0) ack 101
+        [|< . 1:1(0) ack 101]
+        !> . 101:201(100) ack 1
+        """,
+    "no-fast-retransmit": f"""{_FIVE}
+        < . 1:1(0) ack 101
+        < . 1:1(0) ack 101
+        < . 1:1(0) ack 101
+        ?< . 1:1(0) ack 101
+        [|> . 101:201(100) ack 1]
+        end 50
+        """,
+    "not-left-edge": """
+        open plain
+        > . 1:101(100) ack 1
+        > . 101:201(100) ack 1
+        !> . [101:201|1:101](100) ack 1 after=1500
+        """,
+    "timeout-left-edge": """
+        near client
+        open sack
+        > . 1:101(100) ack 1
+        > . 101:201(100) ack 1
+        < . 1:1(0) ack 1 opts=nop,nop,sack:101:201
+        < . 1:1(0) ack 101
+        > . 201:301(100) ack 1
+        !> . [201:301|101:201](100) ack 1 after=1500
+        """,
+    "after-timeout": f"""{_FIVE}
+        > . 1:101(100) ack 1 after=1500
+        < . 1:1(0) ack 101
+        > . 101:201(100) ack 1
+        > . 201:301(100) ack 1
+        > . 301:401(100) ack 1
+        > . 401:501(100) ack 1
+        > . 501:601(100) ack 1
+        [!> . 601:701(100) ack 1|]
+        """,
+    "loss-window": """
+        open plain
+        > . 1:101(100) ack 1
+        > . 1:101(100) ack 1 after=1500
+        [|< . 1:1(0) ack 101]
+        !> . 101:201(100) ack 1
+        """,
+    "initial-window": """
+        > S 0:0(0) opts=mss
+        < S. 0:0(0) ack 1 opts=mss:8000
+        > . 1:1(0) ack 1
+        > . 1:8001(8000) ack 1
+        > . 8001:16001(8000) ack 1
+        [!> . 16001:16101(100) ack 1|]
+        """,
+}
