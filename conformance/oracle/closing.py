@@ -96,11 +96,10 @@ def _at_the_right_place(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 def _without_reason(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """A RST as from where there is no connection, though none had been closed: what came last, and should have had no effect, ended it."""
     cause = p.last_sent
-    if (
-        e.odd is None
-        or e.killed is not None
-        or (e.fin is not None and (cause is None or cause.data > 0 or e.odd[1] != "died-of-rst-outside"))
-    ):
+    if e.odd is None or e.killed is not None:
+        return
+    answers_data = cause is None or cause.data > 0  # which a RST answers after close
+    if e.fin is not None and (answers_data or e.odd[1] != "died-of-rst-outside"):
         return
     odd, rule = e.odd
     if rule and odd.number > e.spoke_before_odd:
