@@ -38,7 +38,7 @@ class ColumnReader:
 
     def read(self, run: Records) -> Columns:
         """A row for each packet of the run."""
-        begins, versions, outbound = locate(run, self._counts)
+        begins, versions = locate(run, self._counts)
         before = begins - run.starts
         captured, wire = run.captured - before, run.sizes - before
         done = versions == UNREAD
@@ -53,7 +53,7 @@ class ColumnReader:
         if columns is None:
             columns = Columns.zeros(len(run))
         columns.number = run.numbers
-        columns.t, columns.outbound = run.times, outbound
+        columns.t, columns.outbound = run.times, run.outbound
         columns.odd, columns.tcp = np.zeros(len(run), np.bool_), fast
         columns.origin = Origin(run.buffer, begins, payloads)
         return self._finished(columns, fast, run, np.flatnonzero(~fast & ~done))

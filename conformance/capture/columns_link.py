@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.capture.link_types import COOKED_OUTGOING, LINK_TYPES, MAX_TAGS, PPP, TAGS, LinkType
+from conformance.capture.link_types import LINK_TYPES, MAX_TAGS, OUTGOING, PPP, TAGS, LinkType
 from conformance.capture.records import Counts, Records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN", "UNREAD", "locate"]
+__all__ = ["UNKNOWN", "UNREAD", "directions", "locate"]
 
 UNKNOWN, UNREAD = 0, 1
 """No version of IP: the slow reader must look; there is none, and that is counted."""
@@ -20,9 +20,20 @@ UNKNOWN, UNREAD = 0, 1
 _TAG = 4
 
 
-def locate(run: Records, counts: Counts) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.int8]]:
-    """For each frame where IP begins in the buffer, its version, UNKNOWN or UNREAD, and whether this machine sent it."""
-    begins, versions, outbound = run.starts.copy(), np.zeros(len(run), np.int8), run.outbound
+def directions(run: Records) -> NDArray[np.int8]:
+    """Which frames the machine that took the capture sent, as far as their link headers say so, else as the file says."""
+    outbound = run.outbound
+    for number, link in LINK_TYPES.items():
+        if link.direction is not None and len(rows := np.flatnonzero((run.links == number) & (run.captured >= link.size))):
+            at, width = link.direction
+            outbound = outbound.copy()
+            outbound[rows] = _numbers(run.buffer, run.starts[rows] + at, width) == OUTGOING
+    return outbound
+
+
+def locate(run: Records, counts: Counts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """For each frame where IP begins in the buffer, and its version, UNKNOWN or UNREAD."""
+    begins, versions = run.starts.copy(), np.zeros(len(run), np.int8)
     for number, rows in _by_link(run):
         link = LINK_TYPES.get(number)
         if link is None:
@@ -30,12 +41,7 @@ def locate(run: Records, counts: Counts) -> tuple[NDArray[np.int64], NDArray[np.
             versions[rows] = UNREAD
         elif link is not PPP:
             begins[rows], versions[rows] = _network(run, link, rows, counts)
-            if link.direction is not None:
-                at, width = link.direction
-                outbound = outbound.copy()
-                whole = rows[versions[rows] > UNREAD]
-                outbound[whole] = _numbers(run.buffer, run.starts[whole] + at, width) == COOKED_OUTGOING
-    return begins, versions, outbound
+    return begins, versions
 
 
 def _by_link(run: Records) -> list[tuple[int, NDArray[np.int64]]]:

@@ -115,14 +115,14 @@ def parse(layout: Layout, buffer: bytes, begin: NDArray[np.int64], captured: NDA
     read &= (fields["flags"] & URG == 0) & (fields["urgent"] == 0) & (fields["offset"] & 0xF == 0)
     columns, odd = _options(fields, rows, layout, header - _HEADER, read)
     read &= ~odd
-    columns |= _fields(fields, layout, v4)
+    columns |= _fields(fields, layout)
     columns["length"], columns["cut"] = payload, np.maximum(payload - there, 0)
     columns["option_octets"] = (header - _HEADER).astype(np.uint8)
     offloaded, wrong = _checksums(layout, buffer, begin, total, captured, fields, raw, columns, read)
     return Parsed(columns, read, begin + layout.header + header, other, skipped, offloaded, wrong)
 
 
-def _fields(fields: NDArray[Any], layout: Layout, v4: bool) -> dict[str, NDArray[np.generic]]:
+def _fields(fields: NDArray[Any], layout: Layout) -> dict[str, NDArray[np.generic]]:
     """What stands in a header as it is."""
     count = len(fields)
     columns: dict[str, NDArray[np.generic]] = {
@@ -131,7 +131,7 @@ def _fields(fields: NDArray[Any], layout: Layout, v4: bool) -> dict[str, NDArray
         "ttl": fields["ttl"].copy(), "src_low": fields["src_low"].astype(np.uint64), "dst_low": fields["dst_low"].astype(np.uint64),
         "family": np.full(count, layout.version, np.uint8),
     }  # fmt: skip
-    if v4:
+    if layout.version == 4:
         columns |= {"tos": fields["tos"].copy(), "ip_id": fields["id"].astype(np.uint16), "df": fields["fragment"] & _DF != 0}
         columns |= {name: np.zeros(count, np.uint64) for name in ("src_high", "dst_high")}
     else:

@@ -72,9 +72,11 @@ class Fragments:
             pending = None
         if pending is None:
             pending = self._pending[piece.key] = _Pending(t)
+            if len(self._pending) > MAX_PENDING:
+                self._forget(next(iter(self._pending)))
         self._insert(pending, packet, piece)
         whole = self._whole(piece.key, pending)
-        while len(self._pending) > MAX_PENDING or self._cost > MAX_OCTETS:
+        while self._cost > MAX_OCTETS:
             self._forget(next(iter(self._pending)))
         return whole
 

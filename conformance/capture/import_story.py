@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from conformance.wire.segment import Family, Icmp, Packet, Segment
 
-__all__ = ["CallMade", "Finished", "FromPeer", "FromSut", "Import", "Link", "Moment", "Quiet", "Story", "StoryError", "Walked"]
+__all__ = ["CallMade", "Finished", "FromPeer", "FromSut", "Import", "Link", "Moment", "Quiet", "Reached", "Story", "StoryError", "Walked"]
 
 
 class StoryError(ValueError):
@@ -118,6 +118,14 @@ class Finished(Moment):
 @dataclass(slots=True, kw_only=True)
 class Quiet(Moment):
     """Until then nothing more happened."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reached(Moment):
+    """A timer brought the connection to this state, and somebody had waited for that."""
+
+    link: Link
+    state: str
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from conformance.capture.import_calls import RecordedCalls
 from conformance.capture.import_frames import Fragment, Known, dissect, is_whole, whole
 from conformance.capture.import_links import aim, incarnate
 from conformance.capture.import_names import host_name, hosts_of
-from conformance.capture.import_story import CallMade, FromPeer, FromSut, Link, Moment, Quiet, Story, StoryError, Walked
+from conformance.capture.import_story import CallMade, FromPeer, FromSut, Link, Moment, Quiet, Reached, Story, StoryError, Walked
+from conformance.capture.import_timing import QUIET
 from conformance.trace import Called, Endpoints, Event, Note, Received, Returned, Sent, StateChanged, Trace
 from conformance.wire.segment import Family, Icmp, Segment
 
@@ -21,6 +22,8 @@ __all__ = ["story_of_trace"]
 _HALF = 1 << 31
 _SETTLES = 500_000_000
 """ns after the last packet or call from which on a transition is a timer's, for which no step waits."""
+_POLLED = 100_000_000
+"""ns that somebody who waits for a state may take to notice it."""
 _PORT_NAMES = ("port", "port2", "port3")
 
 
@@ -83,6 +86,8 @@ class _TraceReader:
                 case Returned():
                     if (finished := self._calls.finished(event)) is not None:
                         self._moments.append(finished)
+                case StateChanged():
+                    self._reached(event)
                 case Note(failed=True):
                     self._moments.append(Quiet(t=event.t))
         incarnate(self._links, self._moments)
@@ -92,8 +97,17 @@ class _TraceReader:
         links = [link for link in self._links if link.name in used or link.name == "default"]
         return Story(self._family, links, self._moments, config, self._hosts, self._ports, self._peer_ports, recorded=True)
 
+    def _reached(self, event: StateChanged) -> None:
+        """A state that a timer led to, if that is what the next call or packet of the peer's had waited for."""
+        before = self._moments[-1].t if self._moments else event.t
+        following = next((other for other in self._events if other.t > event.t), None)
+        if len(self._links) > 1 or event.new == "TIME-WAIT" or event.t - before < QUIET or not isinstance(following, Called | Sent):
+            return
+        if following.t - event.t < _POLLED:
+            self._moments.append(Reached(t=event.t, link=self._links[0], state=event.new))
+
     def _walked(self) -> None:
-        """The states, if every transition was told as it happened, and there is no doubt whose they are. Linux does not tell of TIME-WAIT."""
+        """The states, if every transition was told as it happened, and there is no doubt whose they are. (Linux tells no TIME-WAIT.)"""
         last = max((moment.t for moment in self._moments), default=0) + _SETTLES
         moves = [event for event in self._events if isinstance(event, StateChanged) and event.t <= last]
         if not moves or len(self._links) > 1 or self._trace.states_from not in ("tracepoint", "stack"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from conformance.capture.import_messages import Messages
 from conformance.capture.import_names import host_name
 from conformance.capture.import_notation import Notation
-from conformance.capture.import_story import CallMade, Finished, FromPeer, FromSut, Link, Moment, Quiet, Story, StoryError, Walked
+from conformance.capture.import_story import CallMade, Finished, FromPeer, FromSut, Link, Moment, Quiet, Reached, Story, StoryError, Walked
 from conformance.capture.import_timing import QUIET, Times, duration
 from conformance.wire.segment import Icmp, Segment
 
@@ -62,6 +62,10 @@ class _Steps:
             case Finished():
                 text = f"{moment.name} = {moment.result}" if moment.result else moment.name
                 yield {"finish": text} | self._times.arrival(moment)
+            case Reached():
+                wait = self._times.wait(moment)
+                yield {"silence": duration(wait * 3 // 4)} | _on(moment.link)
+                yield {"state": moment.state, "within": duration(wait // 2)} | _on(moment.link)
             case Walked():
                 yield {"states": " → ".join(moment.states)}
             case Quiet():

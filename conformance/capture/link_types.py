@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["COOKED_OUTGOING", "ETHERNET", "LINK_TYPES", "MAX_TAGS", "PPP", "TAGS", "LinkType", "network"]
+__all__ = ["ETHERNET", "LINK_TYPES", "MAX_TAGS", "OUTGOING", "PPP", "TAGS", "LinkType", "network"]
 
 _IPV4, _IPV6 = 4, 6
 _ETHERTYPES = {0x0800: _IPV4, 0x86DD: _IPV6}
@@ -13,8 +13,8 @@ TAGS = (0x8100, 0x88A8, 0x9100, 0x9200)
 """Ethertypes of VLAN tags: 802.1Q, 802.1ad, and two from before that."""
 MAX_TAGS = 8
 _TAG = 4
-COOKED_OUTGOING = 4
-"""PACKET_OUTGOING of Linux's cooked headers."""
+OUTGOING = 4
+"""PACKET_OUTGOING, a packet type of Linux."""
 _PPP_ALL_STATIONS = b"\xff\x03"
 """Address and control field (RFC 1662), which may have been agreed away."""
 
@@ -66,8 +66,8 @@ LINK_TYPES: Mapping[int, LinkType] = {
 }
 
 
-def network(number: int, data: bytes) -> tuple[int, int, bool | None] | str:
-    """Which version of IP begins where in a frame, and whether this machine sent it if the header says so; else why none does."""
+def network(number: int, data: bytes) -> tuple[int, int] | str:
+    """Which version of IP begins where in a frame; else why none does."""
     link = LINK_TYPES.get(number)
     if link is None:
         return f"link type {number}"
@@ -78,8 +78,7 @@ def network(number: int, data: bytes) -> tuple[int, int, bool | None] | str:
         return f"{link.name}: header cut off"
     if not link.width:
         version = data[0] >> 4
-        return (version, 0, None) if version in (_IPV4, _IPV6) else f"IP version {version}"
-    outbound = None if link.direction is None else _number(data, *link.direction) == COOKED_OUTGOING
+        return (version, 0) if version in (_IPV4, _IPV6) else f"IP version {version}"
     follows = _number(data, at, link.width)
     for _ in range(MAX_TAGS if link.tags else 0):
         if follows not in TAGS:
@@ -89,7 +88,7 @@ def network(number: int, data: bytes) -> tuple[int, int, bool | None] | str:
     version = link.versions.get(follows, 0)
     if not version:
         return f"{link.name}: protocol 0x{follows:04x}" if len(data) > size else f"{link.name}: header cut off"
-    return version, size, outbound
+    return version, size
 
 
 def _number(data: bytes, at: int, width: int) -> int:

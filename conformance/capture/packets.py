@@ -42,7 +42,7 @@ class PacketReader:
         found = network(frame.link, frame.data)
         if isinstance(found, str):
             raise Unread(found)
-        version, at, outbound = found
+        version, at = found
         packet = _BY_VERSION[version](frame.data[at:], frame.size - at)
         if packet.fragment is not None:
             if packet.protocol not in _FRAGMENTS_OF[packet.family]:
@@ -55,4 +55,4 @@ class PacketReader:
         counts.packets += 1
         counts.offloaded += offloaded + packet.offloaded
         counts.wrong_checksums += (not read.checksum_ok) + (isinstance(read, Segment) and not read.ip_checksum_ok)
-        return Seen(frame.number, frame.t, read, frame.outbound if outbound is None else outbound, offloaded)
+        return Seen(frame.number, frame.t, read, frame.outbound, offloaded)

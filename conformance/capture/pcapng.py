@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from conformance.capture.annotations import LONGEST, connection_text, event_text
 from conformance.result import SutFacts
 from conformance.trace import Received, Sent, Trace
 
-__all__ = ["Details", "pcapng_bytes", "write_pcapng"]
+__all__ = ["Details", "numbers_of", "pcapng_bytes", "write_pcapng"]
 
 SECTION_HEADER, INTERFACE, INTERFACE_STATISTICS, ENHANCED_PACKET = 0x0A0D0D0A, 1, 5, 6
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
@@ -154,12 +155,18 @@ def _section_header(about: bytes) -> bytes:
     return _block(SECTION_HEADER, _section(BYTE_ORDER_MAGIC, 1, 0, UNKNOWN_LENGTH) + about + _machine() + END_OF_OPTIONS)
 
 
+def numbers_of(version: str) -> str:
+    """``6.18.44`` of ``6.18.44-1-amd64``: what a build appends says nothing to those who read it elsewhere."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return found.group() if found else version
+
+
 @cache
 def _machine() -> bytes:
     """The options that say where the capture was taken, and by what."""
     return (
         _option(SHB_HARDWARE, platform.machine().encode())
-        + _option(SHB_OS, f"{platform.system()} {platform.release()}".encode())
+        + _option(SHB_OS, f"{platform.system()} {numbers_of(platform.release())}".encode())
         + _option(SHB_USERAPPL, f"conformance {__version__}".encode())
     )
 

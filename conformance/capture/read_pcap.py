@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conformance.capture.link_types import OUTGOING
 from conformance.capture.records import MAX_CAPTURED, MAX_DAMAGE, MOST, Counts, Interface, Records, Section
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _FILE_HEADER = 24
 _RECORD_HEADER, _MODIFIED_HEADER = 16, 24
 _LINK_BITS = 0x03FF_FFFF
 """Above them stands how long the frame check sequence is that the frames end with."""
-_OUTGOING = 4
-"""The packet type PACKET_OUTGOING of Linux."""
 _DAY = 86_400
 _CHAIN = 3
 """Headers that must follow each other before what stands behind a damaged place is taken for records."""
@@ -109,7 +108,7 @@ class PcapReader:
         outbound = np.full(whole, -1, np.int8)
         if header == _MODIFIED_HEADER:
             types = np.frombuffer(window.data, np.uint8)[heads + 22]
-            outbound[:] = types == _OUTGOING
+            outbound[:] = types == OUTGOING
         return Records(
             window.data, np.arange(number, number + whole), heads + header, captured, np.maximum(sizes, captured),
             seconds * 1_000_000_000 + fractions * (1 if self._nano else 1000), np.zeros(whole, np.int64),

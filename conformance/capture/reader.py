@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
+from conformance.capture.columns_link import directions
 from conformance.capture.errors import CaptureError
 from conformance.capture.packets import PacketReader
 from conformance.capture.read_pcap import MAGICS, PcapReader
@@ -137,6 +138,7 @@ class CaptureReader:
 
     def _counted(self, reader: PcapReader | PcapngReader, counts: Counts) -> Iterator[Records]:
         for run in reader.runs():
+            run.outbound = directions(run)
             counts.frames += len(run)
             counts.bytes += int(run.captured.sum())
             yield run

@@ -10,11 +10,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from conformance.capture.golden import golden_name
+from conformance.capture.pcapng import numbers_of
 from conformance.case.case import Case
 from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations, load_expectations
@@ -199,7 +200,8 @@ class _Session:
         facts = Run(suts=(self.sut.facts(),), seed=seed, arguments=request.arguments)
         sut = facts.suts[0]
         self.captures = Captures(request.captures, sut, seed, isinstance(self.sut, VirtualSut)) if request.captures else None
-        self.recording = Recording(request.record / golden_name(sut), sut, seed) if request.record else None
+        if request.record:
+            self.recording = Recording(request.record / golden_name(sut), replace(sut, version=numbers_of(sut.version)), seed)
         texts = {requirement.id: requirement.text for requirement in self.suite.register}
         quiet = "-" in (request.json, request.junit, request.tap)
         # Standard output belongs to the report that was sent there.

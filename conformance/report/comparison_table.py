@@ -62,7 +62,7 @@ def _outcomes(comparisons: Sequence[Comparison]) -> Table:
 
 def _sorts(comparisons: Sequence[Comparison]) -> str:
     """``window 1900, PSH 210``: in how many case runs each differs."""
-    counts = Counter(what for one in comparisons for what in {difference.what for difference in one.differences})
+    counts = Counter(what for one in comparisons for what in sorted({difference.what for difference in one.differences}))
     named = ", ".join(f"{printable(what)} {number}" for what, number in counts.most_common(_KINDS))
     return named + (f", {counted(len(counts) - _KINDS, 'other', 'others')}" if len(counts) > _KINDS else "")
 
