@@ -280,6 +280,16 @@ def _backoff(flow: Flow, e: Side, f: Fact, before: int, waited: int, times: int)
         flow.find(rule, e, f, reason, near=e)
 
 
+def _restarted(flow: Flow, e: Side, f: Fact, known: Transmission) -> None:
+    """A retransmission by the timer comes one RTO after the last ACK of new data (RFC 6298, 5.3)."""
+    closed = bool(e.peer_edges) and e.peer_edges[-1][1] < f.end
+    if e.rtt_low is not None and not e.disturbed and not closed and e.advanced_t > known.last_t and not f.flags & 1:
+        restarted = f.t - e.advanced_t
+        if restarted < (_SECOND - 20 * _MS if flow.strict else e.rtt_low * 9 // 10) - flow.slack:
+            reason = f"again {restarted / _MS:.1f} ms after an ACK of new data, which should have restarted the timer"
+            flow.find("timer-not-restarted", e, f, reason, near=e)
+
+
 def _on_news(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission, waited: int) -> None:
     """Something came since: the retransmission may be a fast one, for the third duplicate ACK (RFC 5681, section 3.2)."""
     if f.flags & SYN or e.rtt_low is None:
@@ -287,12 +297,7 @@ def _on_news(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission, waited:
     since_news = f.t - e.news_t
     if since_news >= min(e.rtt_low * 9 // 10, _PROMPT + 2 * flow.slack):  # perhaps the timer, which forgets them
         e.sacked = Intervals()
-    closed = bool(e.peer_edges) and e.peer_edges[-1][1] < f.end
-    if not e.disturbed and not closed and e.advanced_t > known.last_t and not f.flags & 1:
-        restarted = f.t - e.advanced_t
-        if restarted < (_SECOND - 20 * _MS if flow.strict else e.rtt_low * 9 // 10) - flow.slack:
-            reason = f"again {restarted / _MS:.1f} ms after an ACK of new data, which should have restarted the timer"
-            flow.find("timer-not-restarted", e, f, reason, near=e)
+    _restarted(flow, e, f, known)
     if known.count > 1 or f.seq > e.una:
         return
     if e.sacked.lefts and e.sacked.covers(f.seq, f.end):

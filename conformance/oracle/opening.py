@@ -52,6 +52,8 @@ def _syn(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         flow.find("ect-on-syn", e, f, f"the ECN field of a SYN is {f.segment.tos & 3}")
     if e.syn is None or f.seq == 0:
         _negotiate(flow, e, p, f)
+    if not answer:
+        _reuses(flow, e, f)
     if not answer or p.syn is None:
         return
     asked = p.syn.options
@@ -68,6 +70,15 @@ def _syn(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     _reopens(flow, e, p, f)
     if f.ack is not None and f.ack < 1:
         flow.find("syn-ack-number", e, f, f"the SYN,ACK acknowledges {f.ack}, which is not in the SYN: 1 would be right")
+
+
+def _reuses(flow: Flow, e: Side, f: Fact) -> None:
+    """Who closed first uses the pair again only when TIME-WAIT is over, unless timestamps tell the connections apart (RFC 6191)."""
+    former = flow.former
+    mine = former.sides.get(e.name) if former is not None else None
+    if former is not None and mine is not None and mine[2] and f.options.ts is None and f.t - former.t < _SHORTEST_TIME_WAIT:
+        passed = (f.t - former.t) / _SECOND
+        flow.find("time-wait-reused", e, f, f"a SYN {passed:.1f} s after the end of a connection of the same ports that it closed first")
 
 
 def _reopens(flow: Flow, e: Side, p: Side, f: Fact) -> None:

@@ -187,7 +187,6 @@ class Side:
     """When it first did."""
     got: Intervals = field(default_factory=Intervals)
     """What can have come to it."""
-    got_top: int = 0
     ahead: deque[tuple[int, int, int, int]] = field(default_factory=deque)
     """Segments that came ahead of a gap: left and right edge, time, number of the packet."""
     refused: deque[Refused] = field(default_factory=deque)
