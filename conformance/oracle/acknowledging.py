@@ -23,6 +23,8 @@ _DELAYED_ACK = 500 * _MS
 def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """``e`` acknowledges, offers a window and reports blocks."""
     _suspects(flow, e, f)
+    if f.flags & RST:
+        e.owed.clear()
     if f.ack is None or f.flags & RST:
         return
     if not f.flags & SYN or f.ack > 0:

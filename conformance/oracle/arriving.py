@@ -107,15 +107,15 @@ def arrive(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         p.news_number, p.news_before, p.news_t = f.number, p.news_t, f.t
         return
     if flow.strict and p.synchronized and f.end == f.seq == p.edge and p.contiguous() < f.seq and flow.quiet(p, f):
-        p.owed.append(Owed(f.t, "unanswered-segment", f, f"no answer to a segment at {f.seq}, the right edge of the window"))
+        p.owe(Owed(f.t, "unanswered-segment", f, f"no answer to a segment at {f.seq}, the right edge of the window"))
     if p.synchronized and f.end == f.seq and _outside(p, f):
         if flow.quiet(p, f):
-            p.owed.append(Owed(f.t, "unanswered-segment", f, f"no answer to a segment at {f.seq}, outside the window"))
+            p.owe(Owed(f.t, "unanswered-segment", f, f"no answer to a segment at {f.seq}, outside the window"))
         timestamps.arrive(flow, p, f, False, False)
         p.news_number, p.news_before, p.news_t = f.number, p.news_t, f.t
         return
     if flow.whole and flow.packets == 1 and p.syn is None and f.flags & (SYN | RST | ACK) == ACK:
-        p.owed.append(Owed(f.t, "no-reset", f, "no RST for a segment with ACK, though there is no connection"))
+        p.owe(Owed(f.t, "no-reset", f, "no RST for a segment with ACK, though there is no connection"))
     sure = _surely(e, p, f)
     _congestion(p, f, sure)
     # Linux leaves TS.Recent alone where the acknowledgment is an old one, as of a segment that others overtook.
@@ -148,7 +148,7 @@ def _ended(flow: Flow, p: Side, f: Fact) -> None:
     if contiguous < f.seq < p.edge:
         _odd(p, f, "died-of-rst-inside")
         if flow.quiet(p, f):
-            p.owed.append(Owed(f.t, "rst-challenge", f, f"no challenge ACK for the RST at {f.seq}, where RCV.NXT is {contiguous}"))
+            p.owe(Owed(f.t, "rst-challenge", f, f"no challenge ACK for the RST at {f.seq}, where RCV.NXT is {contiguous}"))
     elif f.seq > p.edge or f.seq < p.acked:
         _odd(p, f, "died-of-rst-outside")
 
@@ -220,9 +220,9 @@ def _owe(flow: Flow, p: Side, f: Fact, rule: str) -> None:
     if not flow.quiet(p, f):
         return
     if rule == "took-syn":
-        p.owed.append(Owed(f.t, "syn-challenge", f, "no answer to the SYN"))
+        p.owe(Owed(f.t, "syn-challenge", f, "no answer to the SYN"))
     elif rule in ("took-old-timestamp", "took-future-ack"):
-        p.owed.append(Owed(f.t, "unanswered-segment", f, "no answer to a segment that is not acceptable"))
+        p.owe(Owed(f.t, "unanswered-segment", f, "no answer to a segment that is not acceptable"))
 
 
 def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
@@ -258,8 +258,8 @@ def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
         p.wl1, p.wl2 = f.seq, max(ack, p.wl2)
         edge = ack + f.window
         if edge > p.peer_edge_last:
+            p.opened = f if p.peer_edge_last == p.top == ack and not f.data and p.probes is None else None
             p.probes = None
-            p.opened = f if p.peer_edge_last == p.top == ack and not f.data else None
         if edge == ack == p.top and p.zero_since is None:
             p.zero_since = f.t
         p.peer_edge_last = edge
@@ -299,22 +299,24 @@ def _octets(flow: Flow, p: Side, f: Fact, sure: bool) -> None:
         right = allowed
     had = p.got.covers(f.seq, f.end) or f.end <= (p.acked or 0)
     p.got.add(f.seq, right)
+    if len(p.got.lefts) > MOST_KEPT:
+        p.got.fill_lowest()
     if not p.synchronized or p.reset is not None:
         return
     if right <= f.seq:
         if flow.quiet(p, f):
-            p.owed.append(Owed(f.t, "unanswered-segment", f, "no answer to a segment beyond the window"))
+            p.owe(Owed(f.t, "unanswered-segment", f, "no answer to a segment beyond the window"))
     elif f.seq > before:
         if not sure:
             return
         p.ahead.append((f.seq, right, f.t, f.number))
         if len(p.ahead) > MOST_KEPT:
             p.ahead.popleft()
-        p.owed.append(Owed(f.t, "no-duplicate-ack", f, f"no ACK at once, though {before} to {f.seq} is missing"))
+        p.owe(Owed(f.t, "no-duplicate-ack", f, f"no ACK at once, though {before} to {f.seq} is missing"))
     elif had:
         if flow.quiet(p, f):
             waits = p.fin_first and p.fin is not None and p.una >= p.fin and f.flags & FIN
-            p.owed.append(Owed(f.t, "time-wait-silent" if waits else "unanswered-segment", f, "no answer to what had come before"))
+            p.owe(Owed(f.t, "time-wait-silent" if waits else "unanswered-segment", f, "no answer to what had come before"))
     elif sure and len(p.arrivals) < MOST_KEPT:
         p.arrivals.append(Arrival(f, right))
 
@@ -325,9 +327,8 @@ def _again(p: Side, f: Fact) -> None:
     if f.seq < floor:
         heard.add(f.seq, min(f.end, floor))
         p.reported = None
-    for left, right in zip(p.got.lefts, p.got.rights, strict=True):
-        if left < f.end and right > f.seq:
-            heard.add(max(left, f.seq), min(right, f.end))
-            p.reported = None
+    for left, right in p.got.within(f.seq, f.end):
+        heard.add(left, right)
+        p.reported = None
     if len(heard.lefts) > _MOST_BLOCKS:
         heard.forget_below(heard.lefts[1])

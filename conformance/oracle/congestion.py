@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -184,21 +185,20 @@ def _again(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 
 def _sent_again(e: Side, f: Fact) -> None:
     """Remember it of the octets that it is true of: a segment may come again in other pieces."""
-    flight = e.flight
-    for place in range(len(flight) - 1, -1, -1):
-        sent = flight[place]
-        if sent.end <= f.seq:
-            break
-        if sent.seq >= f.end:
+    kept: deque[Transmission] = deque()
+    for sent in e.flight:
+        if sent.end <= f.seq or sent.seq >= f.end:
+            kept.append(sent)
             continue
-        if sent.end > f.end:
-            flight.insert(place + 1, replace(sent, seq=f.end))
-            sent.end = f.end
         if sent.seq < f.seq:
-            flight.insert(place + 1, replace(sent, seq=f.seq, last_t=f.t, number=f.number, count=sent.count + 1))
-            sent.end = f.seq
-        else:
-            sent.last_t, sent.number, sent.count = f.t, f.number, sent.count + 1
+            kept.append(replace(sent, end=f.seq))
+        left, right = max(sent.seq, f.seq), min(sent.end, f.end)
+        kept.append(replace(sent, seq=left, end=right, last_t=f.t, number=f.number, count=sent.count + 1))
+        if sent.end > f.end:
+            kept.append(replace(sent, seq=f.end))
+    e.flight = kept
+    while len(kept) > MOST_KEPT:
+        kept.popleft()
 
 
 def _remember_in_place(e: Side, f: Fact) -> None:
@@ -298,10 +298,12 @@ def _on_news(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission, waited:
     if since_news >= min(e.rtt_low * 9 // 10, _PROMPT + 2 * flow.slack):  # perhaps the timer, which forgets them
         e.sacked = Intervals()
     _restarted(flow, e, f, known)
-    if known.count > 1 or f.seq > e.una:
+    if known.count > 1:
         return
     if e.sacked.lefts and e.sacked.covers(f.seq, f.end):
         flow.find("retransmitted-sacked", e, f, f"{f.seq} to {f.end} again, though it was selectively acknowledged", near=e)
+    if f.seq > e.una:
+        return
     few = not e.sack_ok and e.duplicates in (1, 2) and len(e.flight) >= _EARLY_RETRANSMIT
     if few and since_news <= _MS + flow.slack and waited < _SECOND and e.recover <= e.una:
         flow.find("early-fast-retransmit", e, f, f"again after {e.duplicates} duplicate ACKs; 3 would be right", near=e)

@@ -72,6 +72,8 @@ class Flow:
     first: int = 0
     last: int = 0
     last_t: int = 0
+    spoke_t: int = 0
+    """When a segment last came that belongs to it for certain: no SYN that may begin another."""
     packets: int = 0
     drafts: dict[tuple[str, str], Draft] = field(default_factory=dict)
     suspicions: list[Suspicion] = field(default_factory=list)
@@ -148,7 +150,12 @@ class Flow:
     def _fact(self, seen: Seen, segment: Segment, e: Side, p: Side) -> Fact:
         flags = segment.flags
         options = read_options(segment.options_data) if segment.options_data else _NONE
-        if flags & SYN and (e.syn is None or (segment.seq != e.base and not e.synchronized and not p.synchronized and e.una < 1)):
+        crossed = flags & ACK and p.syn is not None and e.syn is not None and not e.syn.flags & ACK
+        if (
+            flags & SYN
+            and not crossed
+            and (e.syn is None or (segment.seq != e.base and not e.synchronized and not p.synchronized and e.una < 1))
+        ):
             e.syn = None
             if e.base is not None:  # a guess, from what came before the handshake
                 e.top, e.una, e.una_sure, p.acked, p.got = 0, 0, 0, None, Intervals()
@@ -213,7 +220,7 @@ class Flow:
         if f.data > e.most_data:
             e.most_data = f.data
         e.since = 0
-        e.spoke, e.last_sent = f.number, f
+        e.spoke, e.last_sent, self.spoke_t = f.number, f, f.t
         if f.sack:
             e.blocks = f.sack
         e.rst_only = False
@@ -245,7 +252,7 @@ class Flow:
                     waits and side.fin_first,
                     side.ts_high and side.ts_high[0],
                 )
-        return Former(sides, self.last_t, bool(self.a.ts_ok))
+        return Former(sides, self.spoke_t, bool(self.a.ts_ok))
 
     # At the end -------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 __all__ = ["Intervals"]
 
@@ -19,7 +20,7 @@ class Intervals:
     def __bool__(self) -> bool:
         return bool(self.lefts)
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(zip(self.lefts, self.rights, strict=True))
 
     def add(self, left: int, right: int) -> None:
@@ -46,6 +47,17 @@ class Intervals:
     def covers(self, left: int, right: int) -> bool:
         """Is all of the range in the set?"""
         return self.end_from(left) >= right
+
+    def within(self, left: int, right: int) -> Iterator[tuple[int, int]]:
+        """What of the range is in the set, in order."""
+        for at in range(bisect_right(self.rights, left), len(self.lefts)):
+            if self.lefts[at] >= right:
+                return
+            yield max(self.lefts[at], left), min(self.rights[at], right)
+
+    def fill_lowest(self) -> None:
+        """Take the lowest gap for part of the set, where there are too many to remember."""
+        del self.rights[0], self.lefts[1]
 
     def touches(self, left: int, right: int) -> bool:
         """Is any of the range in the set?"""

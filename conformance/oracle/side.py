@@ -246,6 +246,11 @@ class Side:
             self.base = base = (number - 1) & _MASK
         return self.top + diff(number, (base + self.top) & _MASK)
 
+    def owe(self, owed: Owed) -> None:
+        """It owes an answer; of too many the latest are forgotten."""
+        if len(self.owed) < MOST_KEPT:
+            self.owed.append(owed)
+
     def una_before(self, t: int) -> int:
         """SND.UNA as it must have known it, from what had come by ``t``."""
         una = self.una_sure

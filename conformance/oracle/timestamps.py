@@ -16,6 +16,7 @@ __all__ = ["arrive", "judge", "older", "stale", "would_be_stale"]
 
 _MS = 1_000_000
 _HALF = 1 << 31
+_MOST_RECENT = 64
 _LONGEST_IDLE = 24 * 24 * 3600 * 1000 * _MS
 """ns after which TS.Recent is not valid any more (section 5.5)."""
 
@@ -66,7 +67,7 @@ def _microseconds(ticks: int, passed: int) -> bool:
 def _echo(flow: Flow, e: Side, f: Fact, echo: int) -> None:
     if e.heard and echo not in e.heard and len(e.heard) < MOST_KEPT:
         flow.find("echo-of-unsent", e, f, f"TSecr is {echo}, which the peer has not sent")
-    elif e.recent and e.ts_ok:
+    elif e.recent and e.ts_ok and len(e.recent) < _MOST_RECENT:
         ends = [t for t, _ in e.recent][1:]
         allowed = [value for (_, value), end in zip(e.recent, [*ends, f.t + 1], strict=True) if end > f.t - flow.slack]
         if echo not in allowed and echo not in e.perhaps:
@@ -122,5 +123,7 @@ def arrive(flow: Flow, p: Side, f: Fact, taken: bool, sure: bool) -> None:
             p.perhaps.append(value)
     elif f.seq <= last_ack_sent and value != recent[-1][1] and (not older(value, recent[-1][1]) or f.t - p.news_t > _LONGEST_IDLE):
         recent.append((f.t, value))
+        if len(recent) > _MOST_RECENT:
+            recent.popleft()
     while len(p.perhaps) > 16:
         p.perhaps.popleft()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.judge import Judge
 from conformance.trace import Seen
-from tests.capture.talks import MS, Numbers
+from conformance.wire.segment import Family, Icmp, Quote, Segment
+from tests.capture.talks import MS, PEER, SUT, Numbers
 from tests.capture.talks import talk as exchange
 
 __all__ = ["MS", "OPENINGS", "Breach", "Talk", "breaches", "judged", "talk"]
@@ -58,7 +60,8 @@ OPENINGS = {
 
 _CHOICE = re.compile(r"\[([^][|]*)\|([^][|]*)]")
 _MARKED = re.compile(r"([!?])([\w,-]*)\s*([<>] .*)")
-_NAMES = {"192.0.2.1": "client", "192.0.2.2": "server"}
+_SOURCE = re.compile(r" src=(\S+)")
+_SERVER = "192.0.2.2"
 
 Breach = tuple[str, str, int]
 """The name of a rule, ``client`` or ``server``, and the number of the packet that shows it."""
@@ -82,10 +85,10 @@ def talk(text: str, rule: str = "", right: bool = False) -> Talk:
     """What a text describes.
 
     A line is a packet as in :mod:`tests.capture.talks`, a millisecond after the one before if it has no ``after=``; ``>`` is the client's.
-    Before it may stand ``!``: its sender breaks ``rule`` here, or ``?``: its receiver does; the names of other rules may follow, with commas.
+    Before it may stand ``!``: its sender breaks ``rule`` here, or ``?``: its receiver does; names of other rules may follow.
     ``[wrong|right]`` may stand anywhere, and one of the two is taken. Other lines: ``open NAME`` for one of :data:`OPENINGS`;
-    ``connection peer_port=… peer_isn=… sut_isn=…`` for another connection; ``end MS`` for how much longer nothing comes;
-    ``near client``, ``near server``; ``strict``, ``whole``, ``slack MS``.
+    ``icmp SEQ MTU``: the client is told that what it sent at SEQ is too big; ``connection peer_port=… peer_isn=… sut_isn=…`` for another
+    connection; ``end MS`` for how much longer nothing comes; ``near client``, ``near server``; ``strict``, ``whole``, ``slack MS``.
     """
     text = _CHOICE.sub(lambda choice: choice[2 if right else 1], text)
     text = re.sub(r"open ([\w-]+)", lambda opening: OPENINGS[opening[1]], text)
@@ -99,10 +102,25 @@ def talk(text: str, rule: str = "", right: bool = False) -> Talk:
         elif word in ("connection", "end", "near", "strict", "whole", "slack"):
             numbers = _heed(made, numbers, word, values)
             continue
-        (turn,) = exchange(line, replace(numbers, start=made.end)).turns
-        made.packets.append(Seen(len(made.packets) + 1, turn.t, turn.packet))
-        made.end = turn.t
+        packet = _packet(line, numbers)
+        made.end = packet.t + made.end
+        made.packets.append(replace(packet, number=len(made.packets) + 1, t=made.end))
     return made
+
+
+def _packet(line: str, numbers: Numbers) -> Seen:
+    """Its time is that since the packet before."""
+    if line.startswith("icmp"):
+        seq, mtu = map(int, line.split()[1:])
+        quote = Quote(PEER, SUT, numbers.peer_port, numbers.sut_port, numbers.peer_isn + seq)
+        return Seen(0, MS, Icmp(Family.IPV4, SUT, PEER, 3, 4, mtu, b"", quote))
+    (turn,) = exchange(line, replace(numbers, start=0)).turns
+    segment = turn.packet
+    assert isinstance(segment, Segment)
+    segment.ip_size = 40 + len(segment.options_data) + len(segment.payload)
+    if source := _SOURCE.search(line):
+        segment.src = ip_address(source[1]).packed
+    return Seen(0, turn.t, segment)
 
 
 def _heed(made: Talk, numbers: Numbers, word: str, values: list[str]) -> Numbers:
@@ -132,7 +150,7 @@ def judged(talk: Talk) -> list[Connection]:
 def breaches(connections: Iterable[Connection], certain: bool | None = None) -> set[Breach]:
     """What was found; ``certain``: only what is, or is not."""
     return {
-        (finding.rule.name, _NAMES[finding.endpoint.rpartition(":")[0]], finding.packet)
+        (finding.rule.name, "server" if finding.endpoint.startswith(_SERVER) else "client", finding.packet)
         for connection in connections
         for finding in connection.findings
         if certain in (None, finding.certain)

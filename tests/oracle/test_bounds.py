@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.oracle.judge
+from conformance.oracle import arriving, congestion, side, timestamps
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.flow import Flow
 from conformance.oracle.judge import Judge
-from conformance.oracle.side import MOST_KEPT, Side
+from conformance.oracle.side import Side
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, FIN, PSH, RST, SYN, Family, Icmp, Packet, Quote, Segment, Unreadable
 
@@ -23,7 +24,9 @@ from .talk import MS, talk
 HOSTS = {Family.IPV4: (bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])), Family.IPV6: (bytes(15) + b"\1", bytes(15) + b"\2")}
 ISNS = 1_000, 4_294_967_000
 WRAP = 1 << 32
-SEGMENTS = 20_000
+KEPT = 300
+"""What is remembered at most, for these tests: a fourteenth."""
+SEGMENTS = 8 * KEPT
 
 near = st.one_of(st.integers(-3, 40), st.integers(-70_000, 70_000), st.integers(0, WRAP - 1))
 """A number, relative to an ISN: small ones meet each other, and lead further into a connection."""
@@ -34,7 +37,9 @@ options = st.one_of(
     st.tuples(ts, ts).map(lambda stamps: b"\1\1\x08\x0a" + b"".join(stamps)),
     st.tuples(ts, ts).map(lambda stamps: bytes.fromhex("020405b40402080a") + b"".join(stamps) + bytes.fromhex("01030307")),
     st.lists(st.sampled_from(ISNS).flatmap(lambda isn: st.integers(0, 60).map(lambda at: (isn + at) % WRAP)), min_size=2, max_size=6).map(
-        lambda edges: b"\1\1\5" + bytes([2 + len(edges) // 2 * 8]) + b"".join(edge.to_bytes(4, "big") for edge in edges[: len(edges) // 2 * 2])
+        lambda edges: (
+            b"\1\1\5" + bytes([2 + len(edges) // 2 * 8]) + b"".join(edge.to_bytes(4, "big") for edge in edges[: len(edges) // 2 * 2])
+        )
     ),
     st.binary(max_size=40),
 )
@@ -73,7 +78,7 @@ captures = st.lists(st.tuples(times, packets, some, st.booleans()), max_size=40)
 judges = st.tuples(st.none() | st.sampled_from(Vantage), st.sampled_from((0, 10 * MS)), st.booleans(), st.booleans())
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(captures, judges)
 def test_whatever_passes_is_judged(
     capture: Sequence[tuple[int, Packet, bool | None, bool]], how: tuple[Vantage | None, int, bool, bool]
@@ -126,7 +131,7 @@ def flood(line: str) -> Iterator[Seen]:
     yield from begun
     draws = random.Random(1)
     for i in range(1, SEGMENTS + 1):
-        text = line.format(i, 0, 2 * i, mod=1 + i % 3000, down=2 * (SEGMENTS - i) + 5, after=2 * i + 1, window=draws.randrange(65_536))
+        text = line.format(i, 0, 2 * i, mod=1 + i % 150, down=2 * (SEGMENTS - i) + 5, after=2 * i + 1, window=draws.randrange(65_536))
         (packet,) = talk(text).packets
         yield replace(packet, number=len(begun) + i, t=begun[-1].t + i * 1000)
 
@@ -137,6 +142,14 @@ def sizes(thing: Flow | Side) -> dict[str, int]:
     return {name: len(getattr(held, "lefts", held)) for name, held in fields.items() if hasattr(held, "__len__") or hasattr(held, "lefts")}
 
 
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is bounded by ``MOST_KEPT`` is bounded by ``KEPT``."""
+    for module in (arriving, congestion, conformance.oracle.judge, side, timestamps):
+        monkeypatch.setattr(module, "MOST_KEPT", KEPT)
+
+
+@pytest.mark.usefixtures("forgetful")
 @pytest.mark.parametrize("line", FLOODS.values(), ids=FLOODS)
 def test_a_connection_is_remembered_within_bounds(line: str) -> None:
     judge = Judge(lambda _: None, Vantage.BOTH)
@@ -144,4 +157,18 @@ def test_a_connection_is_remembered_within_bounds(line: str) -> None:
         judge.see(packet)
     (flow,) = judge._flows.values()
     for thing in (flow, flow.a, flow.b):
-        assert {name: size for name, size in sizes(thing).items() if size > MOST_KEPT + 1} == {}
+        assert {name: size for name, size in sizes(thing).items() if size > KEPT + 1} == {}
+
+
+def test_the_connection_that_has_been_silent_for_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance.oracle.judge, "MOST_FLOWS", 3)
+    connections: list[Connection] = []
+    judge = Judge(connections.append, Vantage.BOTH)
+    text = "\n".join(f"connection peer_port={port} peer_isn={port} sut_isn={port}\n> S 0:0(0)" for port in (1, 2, 3, 1, 4, 2, 5))
+    for packet in talk(text).packets:
+        judge.see(packet)
+        assert len(judge._flows) <= 3
+    assert [connection.client for connection in connections] == [f"192.0.2.1:{port}" for port in (2, 3, 1)]
+    judge.end()
+    assert sorted(connection.client for connection in connections[3:]) == [f"192.0.2.1:{port}" for port in (2, 4, 5)]
+    assert [connection.packets for connection in connections] == [1, 1, 2, 1, 1, 1]

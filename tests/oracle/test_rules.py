@@ -10,6 +10,7 @@ import pytest
 
 import conformance.oracle
 from conformance.case.register import Register, load_register
+from conformance.oracle.finding import Rule
 from conformance.oracle.rules import RULES, STRICT
 
 from .dialogues import DIALOGUES
@@ -17,10 +18,7 @@ from .talk import breaches, judged, talk
 
 ROOT = Path(__file__).parents[2]
 ORACLE = Path(conformance.oracle.__file__).parent
-DEAD = (
-    "fin-not-acknowledged", "isn-from-clock", "missing-ack", "out-of-order-dropped", "over-path-mtu", "push-missing", "slow-start-growth",
-    "time-wait-reused",
-)  # fmt: skip
+DEAD: tuple[str, ...] = ()
 """Rules that nothing looks for."""
 UNSURE = ("sequence-gap",)
 """Rules that can only be suspected: the capture may have missed something."""
@@ -47,3 +45,23 @@ def test_what_is_right_is_not(rule: str) -> None:
 
 def test_no_rule_is_without_its_dialogue() -> None:
     assert sorted(RULES) == sorted([*DIALOGUES, *DEAD])
+
+
+def test_nothing_looks_for_a_rule_that_is_dead_or_is_not_there() -> None:
+    """Rules are named by words in quotes; what is in the table only can never be found."""
+    words = {
+        word
+        for path in ORACLE.glob("*.py")
+        if path.name != "rules.py"
+        for word in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', path.read_text())
+    }
+    assert set(DEAD) & words == set()
+    assert set(RULES) - words == set(DEAD)
+    assert set(STRICT) <= set(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_is_what_the_register_says(rule: Rule, register: Register) -> None:
+    assert rule.requirement in register
+    assert rule.level == LEVELS[register[rule.requirement].level]
+    assert rule.says

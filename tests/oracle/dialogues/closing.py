@@ -51,6 +51,15 @@ DIALOGUES = {
         < F. 1:1(0) ack 2 after=1500
         !> [R 2:2(0)|. 2:2(0) ack 2]
         """,
+    "time-wait-reused": """
+        open plain
+        > F. 1:1(0) ack 1
+        < F. 1:1(0) ack 2
+        > . 2:2(0) ack 2
+        connection peer_isn=900000 sut_isn=77
+        !> S 0:0(0) opts=mss after=[1000|56000]
+        < S. 0:0(0) ack 1 opts=mss
+        """,
     "time-wait-reopened": """
         open plain
         < F. 1:1(0) ack 1

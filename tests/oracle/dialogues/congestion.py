@@ -133,6 +133,13 @@ DIALOGUES = {
         [|< . 1:1(0) ack 101]
         !> . 101:201(100) ack 1
         """,
+    "slow-start-growth": """
+        open plain
+        """
+    + "\n".join(f"> . {1 + 100 * i}:{101 + 100 * i}(100) ack 1" for i in range(14))
+    + """
+        [!> . 1401:1501(100) ack 1|]
+        """,
     "initial-window": """
         > S 0:0(0) opts=mss
         < S. 0:0(0) ack 1 opts=mss:8000

@@ -76,6 +76,21 @@ DIALOGUES = {
         !ack-of-unsent > . 1:1(0) ack [500|1]
         !< . 1:1(0) ack 1
         """,
+    "source-address": """
+        !> S 0:0(0) opts=mss src=[239.0.0.1|192.0.2.1]
+        """,
+    "isn-from-clock": """
+        connection peer_port=1 peer_isn=1000
+        > S 0:0(0) opts=mss
+        connection peer_port=2 peer_isn=26000
+        > S 0:0(0) opts=mss after=100
+        connection peer_port=3 peer_isn=51000
+        > S 0:0(0) opts=mss after=100
+        connection peer_port=4 peer_isn=76000
+        > S 0:0(0) opts=mss after=100
+        connection peer_port=5 peer_isn=[101000|2000000]
+        !> S 0:0(0) opts=mss after=100
+        """,
     "isn-constant": """
         open plain
         connection peer_port=40001 peer_isn=[1000|2000] sut_isn=77

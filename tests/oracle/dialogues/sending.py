@@ -91,6 +91,12 @@ DIALOGUES = {
         > . 1:1(0) ack 1
         !> P. 1:1001(1000) ack 1 [opts=nop,nop,nop,nop|]
         """,
+    "over-path-mtu": """
+        open plain
+        > . 1:1461(1460) ack 1
+        icmp 1 1000
+        !> . [1461:2422(961)|1461:2421(960)] ack 1
+        """,
     "urgent-flag": """
         open plain
         > PU. 1:11(10) ack 1 urg=20
