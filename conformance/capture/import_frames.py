@@ -274,7 +274,7 @@ def _icmp(data: bytes, around: _Around, fields: dict[str, object]) -> Icmp:
     right = verify(data, pseudo)
     if not right:
         fields["checksum"] = "bad" if checksum else "zero"
-    for name in ("df", "id", "ip_length"):
+    for name in ("df", "id", "ip_length", "ip_checksum"):
         fields.pop(name, None)  # a message has no such fields
     mtu = rest & 0xFFFF if (kind, code, family) == (3, 4, Family.IPV4) else rest if (kind, family) == (2, Family.IPV6) else 0
     quote = quote_of(body) if quotes(family, kind) else None

@@ -41,7 +41,7 @@ def _echoes(moments: Sequence[FromPeer | FromSut], link: Link) -> None:
         segment = moment.packet
         if isinstance(moment, FromSut) and isinstance(segment, Segment) and not segment.flags & SYN:
             data = bool(segment.payload or segment.cut)
-            moment.echo_open = moment.may or (several if data else not isinstance(before, FromPeer))
+            moment.echo_open |= moment.may or (several if data else not isinstance(before, FromPeer))
         before = moment
 
 
@@ -120,6 +120,7 @@ def _loosened(row: Sequence[Moment]) -> Iterator[Moment]:
     final = acks[-1]
     template = final.packet
     assert isinstance(template, Segment)
+    final.echo_open = True
     for one in row:
         if not isinstance(one, FromSut) or one is final:
             yield one

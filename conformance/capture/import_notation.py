@@ -80,7 +80,8 @@ class Notation:
         words += self._window(segment, link)
         if segment.flags & URG:
             words.append(f"urg {segment.urgent}")
-        options = [self._expected_option(option, moment) for option in segment.options if option.kind not in _PADDING]
+        readable = [option for option in segment.options if option.kind not in _PADDING and not option.malformed]
+        options = [self._expected_option(option, moment) for option in readable]
         if options or segment.flags & SYN:
             words.append(f"<{','.join(options)}>")
         if segment.src != link.sut:

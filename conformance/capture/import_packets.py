@@ -82,7 +82,8 @@ def _links(conversations: Sequence[Conversation], roles: Sequence[tuple[End, End
         own = [segment for segment in segments if segment.src == sut[0] and segment.sport == sut[1]]
         sut_isn = next((segment.seq for segment in own if segment.flags & SYN), None)
         if sut_isn is None and any(not segment.flags & RST for segment in own):
-            raise StoryError(f"connection {conversation.number} begins in the middle: the SUT's SYN is not among its packets")
+            found = f"connection {conversation.number} begins in the middle: the SUT's SYN is not among its packets"
+            raise StoryError(f"{found}; choose another with --connection")
         isn = next((segment.seq for segment in theirs if segment.flags & SYN), theirs[0].seq if theirs else 0)
         name = f"c{len(links) + 1}" if links else "default"
         before = next((link for link in reversed(links) if (link.peer, link.peer_port, link.sut_port) == (*peer, sut[1])), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from conformance.wire.segment import Family, Icmp, Packet, Segment
 
-__all__ = ["CallMade", "Finished", "FromPeer", "FromSut", "Import", "Link", "Moment", "Quiet", "Reached", "Story", "StoryError", "Walked"]
+__all__ = ["CallMade", "Finished", "FromPeer", "FromSut", "Link", "Moment", "Quiet", "Reached", "Story", "StoryError", "Walked"]
 
 
 class StoryError(ValueError):
@@ -156,21 +156,3 @@ class Story:
     peer_ports: Mapping[int, str] = field(default_factory=dict)
     recorded: bool = False
     """The calls were recorded, not inferred."""
-    remarks: list[str] = field(default_factory=list)
-    """What the reader of the case should know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """What to make a case of."""
-
-    connection: int | None = None
-    """From 1; None: all that belong together."""
-    sut_side: str = ""
-    """``client``, ``server`` or, empty, as the capture says, else the server."""
-    first: int = 1
-    """The number of the first packet, and of the last; None: to the end."""
-    last: int | None = None
-    title: str = ""
-    requirements: tuple[str, ...] = ()
-    """Empty: such as the exchange shows."""

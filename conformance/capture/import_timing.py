@@ -38,13 +38,19 @@ class Times:
         """``after:`` or ``within:`` of something that is awaited."""
         gap = 0 if self._base is None else moment.t - self._base
         if gap >= QUIET:
-            return {"after": f"{duration(gap)} ± {_MARGIN}%"}
+            return {"after": f"{duration(_about(gap))} ± {_MARGIN}%"}
         return {"within": duration(_MOST_DELAY)} if gap >= _DELAY else {}
 
     def passed(self, moment: Moment) -> None:
         """The step is done."""
         if moment.done is not None:
             self._base = moment.done
+
+
+def _about(ns: int) -> int:
+    """Two figures of it: more would only say what this machine was doing."""
+    size = 10 ** max(len(str(ns)) - 2, 0)
+    return round(ns / size) * size
 
 
 def duration(ns: int) -> str:

@@ -94,7 +94,7 @@ class _TraceReader:
         self._walked()
         aim(self._moments)
         used = {moment.link.name for moment in self._moments if isinstance(moment, FromPeer | FromSut | CallMade) and moment.link}
-        links = [link for link in self._links if link.name in used or link.name == "default"]
+        links = [link for link in self._links if link.name in used or link is self._links[0]]
         return Story(self._family, links, self._moments, config, self._hosts, self._ports, self._peer_ports, recorded=True)
 
     def _reached(self, event: StateChanged) -> None:

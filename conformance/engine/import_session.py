@@ -121,9 +121,10 @@ def _recorded(request: ImportRequest) -> TraceFile | None:
 
 def _of_trace(recorded: TraceFile, request: ImportRequest, register: Register) -> str:
     story = story_of_trace(recorded.trace, written_settings(recorded.config))
-    sut = f" of {recorded.sut.name} {recorded.sut.version.partition(',')[0]}" if recorded.sut else ""
-    about = [f"Imported from {printable(request.file.name)}: case {recorded.case}{sut}, with the calls as they were made."]
-    title = request.title or f"The stack does what it did in {recorded.case}"
+    case = printable(recorded.case)
+    sut = printable(f" of {recorded.sut.name} {recorded.sut.version.partition(',')[0]}") if recorded.sut else ""
+    about = [f"Imported from {printable(request.file.name)}: case {case}{sut}, with the calls as they were made."]
+    title = request.title or f"The stack does what it did in {case}"
     return case_text(story, title, _known(shown(story), register), about)
 
 

@@ -31,7 +31,8 @@ _MOST_ACKS = 256
 
 def corrupt(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """The checksum is wrong: ``p`` must not take anything of it (RFC 9293, MUST-3), and ``e`` should not have sent it so."""
-    flow.find("bad-checksum", e, f, "the checksum is wrong", near=e)
+    if e.spoke:  # else it may be addresses or ports that are not what was sent
+        flow.find("bad-checksum", e, f, "the checksum is wrong", near=e)
     _refuse(p, f, "took-bad-checksum", f"that came in packet {f.number} only, whose checksum is wrong")
 
 
@@ -137,6 +138,8 @@ def _ended(flow: Flow, p: Side, f: Fact) -> None:
     if not p.synchronized or p.acked is None or p.edge is None or p.reset is not None or p.killed is not None:
         return
     contiguous = p.contiguous()
+    if p.acked <= f.seq <= contiguous:
+        p.over, p.odd = True, None
     if f.seq == p.acked == contiguous and not p.arrivals:
         if p.fin is None or p.una < p.fin:
             p.killed, p.killed_old = f, timestamps.would_be_stale(p, f)
@@ -154,6 +157,8 @@ def _ended(flow: Flow, p: Side, f: Fact) -> None:
 
 
 def _odd(p: Side, f: Fact, rule: str) -> None:
+    if p.over:
+        return
     p.odd, p.spoke_before_odd = (f, rule), p.spoke
 
 
@@ -183,7 +188,8 @@ def _surely(e: Side, p: Side, f: Fact) -> bool:
     acked = p.acked
     if acked is None or f.seq < acked or (p.edge is not None and f.seq >= p.edge and (f.seq != acked or f.end > f.seq)):
         return False
-    if f.options.ts is not None and any(timestamps.older(f.options.ts[0], value) for _, value in p.recent):
+    known = (*(value for _, value in p.recent), *p.perhaps)
+    if f.options.ts is not None and any(timestamps.older(f.options.ts[0], value) for value in known):
         return False
     if f.ack is not None and f.ack < p.una - e.most_window:
         return False

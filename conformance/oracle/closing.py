@@ -60,6 +60,8 @@ def _reset(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     elif e.synchronized and e.reset is None:
         _at_the_right_place(flow, e, p, f)
         _without_reason(flow, e, p, f)
+    if e.synchronized and f.seq in e.acks_heard:
+        e.over = True
     refuses = e.syn is None and f.flags & ACK and f.ack == p.top
     if f.seq == e.top or refuses or not flow.begun:
         e.reset = e.reset or f

@@ -60,9 +60,10 @@ def overdue(flow: Flow, e: Side, t: int, speaks: bool) -> None:
     latest = _LATEST_TIMEOUT if not (e.syn_again or e.recover) else _LONGEST_RTO + _LATEST_TIMEOUT
     if quiet > latest + 4 * e.rtt_high + 4 * flow.slack and (e.peer_edge is None or e.peer_edge >= head.end):
         fact = e.last_sent
+        closing = flow.a.fin is not None and flow.b.fin is not None  # an abort is silent then (RFC 9293, 3.10.5)
         if fact is not None:
             reason = f"{head.seq} to {head.end} is not sent again, {quiet / _SECOND:.1f} s after anything has come"
-            flow.find("not-retransmitted", e, fact, reason, near=e, sure=speaks or flow.given is Vantage.BOTH)
+            flow.find("not-retransmitted", e, fact, reason, near=e, sure=speaks or (flow.given is Vantage.BOTH and not closing))
 
 
 def _forget_acknowledged(e: Side) -> None:
@@ -121,7 +122,8 @@ def _after_timeout(flow: Flow, e: Side, f: Fact) -> None:
         return
     sent, acknowledged = e.since_timeout[0] + 1, e.since_timeout[1]
     e.since_timeout = sent, acknowledged
-    if sent > 2 + 2 * acknowledged and acknowledged <= _FEW:
+    told = e.ts_ok or e.sack_ok  # timestamps and D-SACK can tell that it was for nothing, and then the window is as before (RFC 4015)
+    if sent > 2 + 2 * acknowledged and acknowledged <= _FEW and not told:
         reason = f"{sent} segments since the timeout, in which {acknowledged} were acknowledged: slow start allows {1 + 2 * acknowledged}"
         flow.find("after-timeout", e, f, reason, near=e)
         e.since_timeout = None

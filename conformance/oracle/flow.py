@@ -106,7 +106,7 @@ class Flow:
         """Has it shown in this connection that it is there, and nothing that would have ended it?"""
         other = self.b if side is self.a else self.a
         there = side.synchronized or (self.whole and side.syn is not None and side.una >= 1)
-        return there and side.reset is None and other.reset is None and not side.told_off
+        return there and side.reset is None and other.reset is None and not side.told_off and not side.over
 
     def quiet(self, side: Side, fact: Fact) -> bool:
         """Has nothing come lately that a stack might count, when it limits how many such segments it answers (RFC 5961, section 7)?"""

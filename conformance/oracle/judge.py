@@ -20,6 +20,8 @@ MOST_FLOWS = 20_000
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""
 _TICK, _TELLING, _NOTHING_ELSE = 4_000, 4, 300
 """The ns of a tick (RFC 9293, section 3.4.1); how many ISNs tell that there is nothing but a clock; by how many ticks they may be off."""
+_SAME_TICK, _WRAP = 1_000_000, 3600 * 10**9
+"""ns between which a clock of 4 µs has gone on, and has not come round."""
 SLACK = 10_000_000
 """ns: what an ordinary machine may need between a segment on its wire and its answer, or the other way round."""
 
@@ -48,7 +50,7 @@ class Judge:
         self._done, self._vantage, self._slack, self._strict = done, vantage, slack, strict
         self._whole = whole
         self._now = 0
-        self._isns: dict[str, dict[int, _Key]] = {}
+        self._isns: dict[str, dict[int, tuple[_Key, int]]] = {}
         self._clocks: dict[str, tuple[int, int, _Key, int]] = {}
         """Of each host: when it chose which ISN last, for which connection, and how many in a row a clock alone would have chosen."""
         self._whereabouts = Whereabouts(vantage)
@@ -90,13 +92,13 @@ class Judge:
         chosen = self._isns.setdefault(e.name.rpartition(":")[0], {})
         isn = syn.segment.seq
         other = chosen.get(isn)
-        if other is not None and other != key:
+        if other is not None and other[0] != key and _SAME_TICK < syn.t - other[1] < _WRAP:
             flow.find("isn-constant", e, syn, f"the ISN {isn} again, which another connection had")
         former = flow.former and flow.former.sides.get(e.name)
         peer = flow.former and flow.former.sides.get(p.name)
         if former and former[0] == isn and peer and p.syn is not None and peer[0] != p.base:  # a SYN cookie comes again if the SYN does
             flow.find("isn-reused", e, syn, f"the ISN {isn} again, that of the connection before")
-        chosen[isn] = key
+        chosen[isn] = key, syn.t
         before = self._clocks.get(e.name.rpartition(":")[0])
         run = 0
         if before is not None and before[2] != key:

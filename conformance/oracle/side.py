@@ -96,6 +96,8 @@ class Side:
     wl1: int = -1
     wl2: int = -1
     """The numbers of the segment that its window was taken from (RFC 9293, 3.10.7.4, fifth)."""
+    over: bool = False
+    """A RST came that may have been at RCV.NXT: there may be no connection any more."""
     rst_heard: bool = False
     told_off: bool = False
     """An ICMP error came that may have ended the connection."""

@@ -100,7 +100,9 @@ def test_what_waits_for_an_acknowledgment_was_written_before() -> None:
 def test_small_segments_without_a_wait_are_not_nagles() -> None:
     found = calls(OPENING + "0.1 < P. 1:11(10) ack 1\n0.101 < P. 11:21(10) ack 1")
     assert "setsockopt(c, TCP_NODELAY, 1)" in found
-    assert "setsockopt(c, TCP_NODELAY, 1)" not in calls(OPENING + "0.1 < P. 1:11(10) ack 1\n0.2 > . 1:1(0) ack 11\n0.3 < P. 11:21(10) ack 1")
+    assert "setsockopt(c, TCP_NODELAY, 1)" not in calls(
+        OPENING + "0.1 < P. 1:11(10) ack 1\n0.2 > . 1:1(0) ack 11\n0.3 < P. 11:21(10) ack 1"
+    )
 
 
 def test_a_probe_of_a_shut_window_has_data_behind_it() -> None:
