@@ -49,7 +49,7 @@ class Times:
 
 def _about(ns: int) -> int:
     """Two figures of it: more would only say what this machine was doing."""
-    size = 10 ** max(len(str(ns)) - 2, 0)
+    size = int("1" + "0" * max(len(str(ns)) - 2, 0))
     return round(ns / size) * size
 
 
