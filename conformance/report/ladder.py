@@ -76,7 +76,8 @@ def _heading(result: CaseResult) -> Iterator[RenderableType]:
     judgement = judge(result)
     mark, style = MARKS[judgement]
     line = Text.assemble((f"{mark} {printable(result.case.id)}", f"bold {style}"), f"   {judgement}", overflow="fold")
-    details = [result.case.level, f"on {printable(result.sut)}"]
+    level = result.failure.level if result.failure and result.failure.level else result.case.level
+    details = [level, f"on {printable(result.sut)}"]
     if result.attempts > 1:
         details.append(f"{result.attempts} attempts")
     yield line.append("   " + "   ".join(details), "dim")

@@ -48,6 +48,7 @@ steps:
   - states: c CLOSED → SYN-SENT → ESTABLISHED → CLOSE-WAIT → LAST-ACK → CLOSED
 """,
     "simultaneous": """
+config: {window_scaling: off}
 given: ESTABLISHED-simultaneous
 steps:
   - call: shutdown(c, SHUT_WR)
