@@ -158,11 +158,11 @@ def _duplicate(flow: Flow, e: Side, f: Fact, left: int, right: int) -> None:
             flow.find("dsack-repeated", e, f, f"D-SACK {left}:{right} again, though nothing has come again since", near=e)
         e.reported = left, right
     elif e.came_again.touches(left, right) and all(left != first for first, _ in e.blocks):
-        flow.find("dsack-edges", e, f, f"D-SACK {left}:{right} has more than what came again", near=e)
+        flow.find("dsack-edges", e, f, f"D-SACK {left}:{right} has more than what came again", near=e, sure=not flow.slack)
     elif any(left == first for first, _ in e.blocks):
         flow.find("sack-of-acknowledged", e, f, f"block {left}:{right} again, though ack is {f.ack} already", near=e)
     else:
-        flow.find("dsack-of-single", e, f, f"D-SACK {left}:{right}, which came once", near=e)
+        flow.find("dsack-of-single", e, f, f"D-SACK {left}:{right}, which came once", near=e, sure=not flow.slack)
 
 
 def _alone(flow: Flow, e: Side, f: Fact) -> bool:

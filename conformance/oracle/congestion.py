@@ -109,7 +109,8 @@ def _growth(flow: Flow, e: Side, f: Fact) -> None:
     if f.offloaded:
         e.joined = True
     limit = _MOST_SEGMENTS + e.segments_acknowledged
-    if len(e.flight) > limit and not (e.recover or e.joined or e.missing) and e.syn is not None and f.data:
+    undisturbed = not (e.recover or e.joined or e.missing or e.disturbed)  # what was SACKed is not under way any more
+    if len(e.flight) > limit and undisturbed and e.syn is not None and f.data:
         reason = (
             f"{len(e.flight)} segments under way, where {e.segments_acknowledged} have been acknowledged: {limit - 3} would be the most"
         )
@@ -303,7 +304,8 @@ def _on_news(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission, waited:
     if known.count > 1:
         return
     if e.sacked.lefts and e.sacked.covers(f.seq, f.end):
-        flow.find("retransmitted-sacked", e, f, f"{f.seq} to {f.end} again, though it was selectively acknowledged", near=e)
+        reason = f"{f.seq} to {f.end} again, though it was selectively acknowledged"
+        flow.find("retransmitted-sacked", e, f, reason, near=e, sure=not flow.slack)  # it may have been under way when that came
     if f.seq > e.una:
         return
     few = not e.sack_ok and e.duplicates in (1, 2) and len(e.flight) >= _EARLY_RETRANSMIT

@@ -22,7 +22,8 @@ TRUE = {
     "window-shrunk": "Linux takes back some of a window that it cannot scale",
 }
 """What is found and is so: rules that Linux does break in such captures, seen in each by eye, and why."""
-SCENARIOS = ("requests", "rough", "loss-5", "reordering-much", "no-options", "offloads-rough", "half-open")
+SCENARIOS = ("requests", "loss-5", "no-options", "half-open")
+"""Rougher ones, of which no two runs are alike, are for ``python -m tests.traffic``."""
 
 
 def judged(path: Path, vantage: Vantage | None) -> list[Connection]:
