@@ -24,6 +24,7 @@ _SETTLES = 500_000_000
 """ns after the last packet or call from which on a transition is a timer's, for which no step waits."""
 _POLLED = 100_000_000
 """ns that somebody who waits for a state may take to notice it."""
+_BEFORE_TIME_WAIT = ("FIN-WAIT-1", "FIN-WAIT-2", "CLOSING")
 _PORT_NAMES = ("port", "port2", "port3")
 
 
@@ -107,13 +108,17 @@ class _TraceReader:
             self._moments.append(Reached(t=event.t, link=self._links[0], state=event.new))
 
     def _walked(self) -> None:
-        """The states, if every transition was told as it happened, and there is no doubt whose they are. (Linux tells no TIME-WAIT.)"""
+        """The states, if every transition was told as it happened, and there is no doubt whose they are.
+
+        Linux tells neither when TIME-WAIT begins nor when it ends: what the trace says of that depends on when somebody asked.
+        """
         last = max((moment.t for moment in self._moments), default=0) + _SETTLES
         moves = [event for event in self._events if isinstance(event, StateChanged) and event.t <= last]
         if not moves or len(self._links) > 1 or self._trace.states_from not in ("tracepoint", "stack"):
             return
         states = (moves[0].old, *(move.new for move in moves))
-        if all(before.new == after.old for before, after in pairwise(moves)) and "TIME-WAIT" not in states:
+        waits = any(move.new == "TIME-WAIT" or (move.old in _BEFORE_TIME_WAIT and move.new == "CLOSED") for move in moves)
+        if all(before.new == after.old for before, after in pairwise(moves)) and not waits:
             self._moments.append(Walked(t=self._events[-1].t, link=self._links[0], states=states))
 
     # Packets ------------------------------------------------------------------------------------------------------------
