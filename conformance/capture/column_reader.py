@@ -134,7 +134,7 @@ def _segment(segment: Segment) -> dict[str, int | bool]:
         values[name] = next((number for option in found if (number := read(option)) is not None), NONE)
     if (stamps := next((both for option in found if (both := options.timestamps(option))), None)) is not None:
         values |= {"has_ts": True, "ts_val": stamps[0], "ts_ecr": stamps[1]}
-    return values | _addresses(segment.src, segment.dst)
+    return values | _addresses(segment.src, segment.destination)
 
 
 def _icmp(icmp: Icmp) -> dict[str, int | bool]:

@@ -77,7 +77,7 @@ def _expected(seen: Seen) -> dict[str, Any]:
     values["offloaded"] = seen.offloaded
     values["outbound"] = -1 if seen.outbound is None else int(seen.outbound)
     assert isinstance(packet, (Segment, Icmp))
-    ends = packet.src, packet.dst
+    ends = packet.src, packet.destination if isinstance(packet, Segment) else packet.dst
     if isinstance(packet, Icmp) and packet.quote:
         ends = packet.quote.dst, packet.quote.src
         values |= {"sport": packet.quote.dport, "dport": packet.quote.sport}
