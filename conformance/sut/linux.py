@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import itertools
 import platform
 import resource
@@ -14,13 +13,14 @@ from collections.abc import Mapping, Sequence
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from conformance.link.addressing import ADDRESSING, HOSTS, PEER_MAC, SUT_MAC
+from conformance.link.addressing import HOSTS, PEER_MAC, SUT_MAC
 from conformance.link.errors import EnvironmentFault
 from conformance.link.veth import VethPair, write_sysctl
 from conformance.result import SutFacts
 from conformance.sut.base import Places, SiteEvents, SutFault, Transition
 from conformance.sut.linux_agent import LinuxAgent
 from conformance.sut.linux_diag import SockDiag
+from conformance.sut.linux_peers import Peers
 from conformance.sut.linux_settings import BASE, SYSCTLS, missing, sysctls
 from conformance.sut.linux_trace import StateTracer
 from conformance.trace import Endpoints
@@ -28,19 +28,9 @@ from conformance.wire.segment import Family
 
 __all__ = ["Linux"]
 
-_SLOTS = 16
-"""How many runs on one machine can tell their transitions apart: the net of peers is cut into so many parts."""
 _PORTS = (1024, 32000)
 """Ports for cases to bind, below the range from which Linux chooses by itself."""
 _PORTS_A_CASE = 3
-
-_PEERS = {
-    net.family: (int(ipaddress.ip_network(net.peers).network_address), ipaddress.ip_network(net.peers).max_prefixlen // 8)
-    for net in ADDRESSING
-}
-"""The first address of the peers' net, as a number, and the octets of one."""
-_SHARE = (1 << 17) // _SLOTS
-"""Peers for each run on this machine; 198.18.0.0/15 holds 2^17."""
 _PEER_PORTS = 20000
 """The tracepoint sees runs in other containers too, which may have the same peers: that each begins elsewhere tells them apart."""
 
@@ -56,12 +46,12 @@ class Linux:
         with contextlib.suppress(OSError, ValueError):  # a soft limit of 1024 is soon used up by cases that run side by side
             most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        self._slot_lock, self._slot = _take_slot()
+        self._peers = Peers()
         self._counter = itertools.count(1)
         self._first_peer_port = secrets.randbelow(_PEER_PORTS)
         self._tracer: StateTracer | None = None
         self.sites: dict[bytes, LinuxSite] = {}
-        if trace and self._slot_lock is not None:
+        if trace and self._peers.own:
             with contextlib.suppress(EnvironmentFault):
                 self._tracer = StateTracer()
 
@@ -80,11 +70,10 @@ class Linux:
         return LinuxBed(self, config)
 
     def places(self, family: Family) -> Places:
-        """Addresses that no other case run of this machine uses now, and ports that none of this process used lately."""
+        """Addresses that no other case run of this machine has, and none of this process had; ports that none of it used lately."""
         number = next(self._counter)
-        net, length = _PEERS[family]
-        first = net + self._slot * _SHARE + 2 * (number % (_SHARE // 2 - 1)) + 1
-        hosts = {**HOSTS[family], "peer": first.to_bytes(length, "big"), "peer2": (first + 1).to_bytes(length, "big")}
+        peer, peer2 = self._peers.pair(family)
+        hosts = {**HOSTS[family], "peer": peer, "peer2": peer2}
         low, high = _PORTS
         port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
         ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + (self._first_peer_port + number) % _PEER_PORTS}
@@ -114,22 +103,7 @@ class Linux:
         if self._tracer is not None:
             self._tracer.close()
             self._tracer = None
-        if self._slot_lock is not None:
-            self._slot_lock.close()
-            self._slot_lock = None
-
-
-def _take_slot() -> tuple[socket.socket | None, int]:
-    """One of the parts of the peers' net, held through an abstract Unix address, which goes with the process."""
-    for slot in range(_SLOTS):
-        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            lock.bind(f"\0conformance-peers-{slot}")
-        except OSError:
-            lock.close()
-        else:
-            return lock, slot
-    return None, 0
+        self._peers.close()
 
 
 class LinuxBed:

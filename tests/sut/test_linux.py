@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import itertools
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 
+from conformance.link.addressing import ADDRESSING
 from conformance.sut.base import Places
 from conformance.sut.linux import Linux, LinuxBed
 from conformance.wire.segment import ACK, SYN, Family
@@ -50,12 +53,34 @@ def test_cases_get_addresses_and_ports_of_their_own(linux: Linux, family: Family
 
 
 @FAMILIES
+def test_no_peer_comes_twice_in_more_case_runs_than_the_suite_has(family: Family) -> None:
+    """What the stack remembers of a peer, its path MTU above all, would reach the other case."""
+    with contextlib.closing(Linux(trace=False)) as sut:
+        _several_parts(sut, family)
+
+
+@FAMILIES
 def test_two_processes_get_other_peers(family: Family) -> None:
-    first, second = Linux(trace=False), Linux(trace=False)
-    peers = [{sut.places(family).hosts[name] for _ in range(500) for name in ("peer", "peer2")} for sut in (first, second)]
-    first.close()
-    second.close()
-    assert not peers[0] & peers[1]
+    with contextlib.closing(Linux(trace=False)) as first, contextlib.closing(Linux(trace=False)) as second:
+        assert not _several_parts(first, family) & _several_parts(second, family)
+
+
+def _several_parts(sut: Linux, family: Family) -> set[bytes]:
+    """All the peers of as many case runs as no process makes at present."""
+    runs = 6000
+    peers = {sut.places(family).hosts[name] for _ in range(runs) for name in ("peer", "peer2")}
+    assert len(peers) == 2 * runs
+    net = next(ipaddress.ip_network(one.peers) for one in ADDRESSING if one.family is family)
+    assert all(ipaddress.ip_address(peer) in net for peer in peers)
+    return peers
+
+
+def test_where_others_hold_all_peers_there_are_some_all_the_same() -> None:
+    """They come again in time, and the tracepoint cannot tell whose they are."""
+    with patch("conformance.sut.linux_peers._take_part", lambda: None), contextlib.closing(Linux()) as sut:
+        assert not sut.traces
+        peers = [sut.places(Family.IPV4).hosts["peer"] for _ in range(3000)]
+        assert len(set(peers[:2000])) == 2000 and set(peers[2000:]) < set(peers)
 
 
 @namespaces
