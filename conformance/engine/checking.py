@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from conformance.capture.errors import CaptureError
 from conformance.capture.reader import CaptureReader
 from conformance.oracle.finding import Connection, Vantage
-from conformance.oracle.judge import Judge
+from conformance.oracle.screen import Screen
 from conformance.report.check.summary import FileSummary
+
+if TYPE_CHECKING:
+    from conformance.capture.columns import Columns
 
 __all__ = ["Going", "judge_file"]
 
 Going = Callable[[int], bool]
-"""Is told how many octets of the file are read, now and then, and says whether to go on."""
-EVERY = 4096
-"""Packets between two calls of it."""
+"""Is told how many octets of the file are read, after each run of packets, and says whether to go on."""
 
 
 def judge_file(
@@ -46,13 +47,16 @@ def judge_file(
 
     try:
         with path.open("rb") as file, CaptureReader(file) as reader:
-            judge = Judge(take, vantage)
-            _read(reader, judge, going and (lambda: going(_place(file))))
-            judge.end()
+            screen = Screen(take, vantage)
+            for packets in reader.columns():
+                screen.see(packets)
+                if going and not going(_place(file)):
+                    break
             counts = reader.counts
             summary.packets, summary.offloaded, summary.wrong = counts.frames, counts.offloaded, counts.wrong_checksums
             summary.unread.update(counts.unread)
             summary.truncated = counts.truncated
+            screen.end(lambda: _again(reader, counts.frames, going and (lambda: going(_place(file)))))
     except CaptureError as error:
         summary.error = f"octet {error.offset}: {error.found}; {error.right}"
     except OSError as error:
@@ -60,16 +64,12 @@ def judge_file(
     return summary
 
 
-def _read(reader: CaptureReader, judge: Judge, going: Callable[[], bool] | None) -> None:
-    """All packets, or those up to where somebody says that it is enough."""
-    see, left = judge.see, EVERY
-    for seen in reader.packets():
-        see(seen)
-        left -= 1
-        if not left:
-            left = EVERY
-            if going and not going():
-                return
+def _again(reader: CaptureReader, frames: int, going: Callable[[], bool] | None) -> Iterator[Columns]:
+    """The packets once more, those that have been seen and no others, unless somebody says that it is enough."""
+    for packets in reader.columns():
+        yield packets
+        if (going and not going()) or reader.counts.frames >= frames:
+            return
 
 
 def _place(file: BinaryIO) -> int:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from conformance.oracle.fact import Fact
 from conformance.oracle.opening import ecn, mss_of
 from conformance.oracle.side import Side
+from conformance.oracle.timestamps import older
 from conformance.wire.segment import ECE, FIN, RST, SYN
 
 if TYPE_CHECKING:
     from conformance.oracle.flow import Flow
 
-__all__ = ["judge"]
+__all__ = ["full_sized", "judge"]
 
 _MS = 1_000_000
 _BUSY = 200 * _MS
 """ns that a machine with much else to do may let a segment wait: what it sends meanwhile does not know of it."""
+_DAY = 86_400_000 * _MS
+_PROMPT = 10 * _MS
 _MOST_OPTIONS = 40
 _DELAYED_ACK = 500 * _MS
 """RFC 9293, MUST-40."""
@@ -38,7 +41,7 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
             _blocks(flow, e, p, f)
         elif e.sack_ok and e.ahead and f.ack == e.acked and _alone(flow, e, f):
             flow.find("sack-missing", e, f, f"no SACK, though data up to {e.ahead[-1][1]} has come above the gap at {f.ack}", near=e)
-    _settle(flow, e, f)
+    _settle(flow, e, p, f)
 
 
 def _suspects(flow: Flow, e: Side, f: Fact) -> None:
@@ -47,12 +50,11 @@ def _suspects(flow: Flow, e: Side, f: Fact) -> None:
         return
     for suspicion in [suspicion for suspicion in flow.suspicions if suspicion.side is not e]:
         unsent = suspicion.rule == "ack-of-unsent"
-        if f.seq >= suspicion.number:  # it goes on behind that: the capture has missed it
-            flow.lost = flow.lost or unsent
-        elif unsent and f.seq == suspicion.top:
-            flow.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason)
-        elif unsent or not f.seq <= suspicion.top < f.end:
-            continue
+        if f.seq < suspicion.number:  # else it goes on behind that: the capture has missed it
+            if unsent and f.seq == suspicion.top:
+                flow.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=suspicion.shown)
+            elif unsent or not f.seq <= suspicion.top < f.end:
+                continue
         flow.suspicions.remove(suspicion)
 
 
@@ -60,10 +62,14 @@ def _number(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """What is acknowledged has come (RFC 9293, 3.1), and what has been acknowledged stays so."""
     ack = f.ack
     assert ack is not None
+    if not p.spoke and flow.begun:
+        flow.missed()
     if e.acked is not None:
         if ack == e.acked:
             return
         if ack < e.acked:
+            ts, high = f.options.ts, e.ts_high
+            e.deaf = e.deaf or (ts is not None and high is not None and older(ts[0], high[0]))  # its clock, too, says that it was overtaken
             if f.t - e.acked_t > flow.slack:
                 flow.find("ack-goes-back", e, f, f"ack {ack}, it was {e.acked} before", near=e)
             return
@@ -99,6 +105,7 @@ def _edge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         reason = f"the window ends at {edge} now, it ended at {e.edge} before"
         if surely_later or f.t - e.edge_t > flow.slack:
             flow.find("window-shrunk", e, f, reason, near=None if surely_later else e)
+        e.shrunk = True
     elif edge > e.edge and 0 < f.window < e.most_window // 2 and p.syn is not None and e.syn is not None:
         segment = min(mss_of(e.syn), mss_of(p.syn)) - _MOST_OPTIONS
         step = edge - e.edge
@@ -128,6 +135,7 @@ def _blocks(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         elif right > p.top:
             flow.suspect(e, f, right, "sack-of-unsent", f"{block}, though the peer has sent up to {p.top} only", p.top)
         elif not e.got.covers(left, right):
+            flow.missed()
             flow.find("sack-of-unsent", e, f, f"{block} has octets that never came", near=e, sure=False)
     if e.ahead and _alone(flow, e, f):
         left, right, _, _ = e.ahead[-1]
@@ -141,7 +149,7 @@ def _blocks(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 
 def _congestion_echo(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """ECE from CE until CWR, and not otherwise (RFC 3168, section 6.1.3)."""
-    if e.syn is None or p.syn is None or not ecn(e, p):
+    if e.syn is None or p.syn is None or not ((e.syn.flags | p.syn.flags) & ECE and ecn(e, p)):
         return
     if e.congested is not None and not f.flags & ECE and f.t - e.congested >= flow.slack:
         rule = "echo-ends-early" if e.echoed else "no-echo-of-congestion"
@@ -172,10 +180,17 @@ def _alone(flow: Flow, e: Side, f: Fact) -> bool:
     return e.ahead[-1][3] > e.spoke and e.news_t - e.news_before > flow.slack
 
 
-def _settle(flow: Flow, e: Side, f: Fact) -> None:
+def _settle(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """``e`` answers: what it owed is paid, and what comes late is late."""
     ack = f.ack
     assert ack is not None
+    if e.after_idle is not None:
+        came, e.after_idle = e.after_idle, None
+        if ack <= came.seq and f.t - came.t >= flow.slack:
+            days = (came.t - e.last_sent.t) / _DAY if e.last_sent is not None else 0
+            flow.find("refused-after-idle", e, f, f"ack {ack}, though {came.seq} to {came.end} came, after {days:.0f} idle days", near=e)
+    if e.early:
+        _stretched(flow, e, p, f)
     if e.arrivals:
         first = e.arrivals[0]
         came = first.fact
@@ -200,6 +215,24 @@ def _settle(flow: Flow, e: Side, f: Fact) -> None:
     e.got.forget_below(min(ack, e.acked or 0))
     while e.refused and e.refused[0].right <= ack:
         e.refused.popleft()
+
+
+def _stretched(flow: Flow, e: Side, p: Side, f: Fact) -> None:
+    """More than two full-sized segments have waited for the first ACK after the handshake (RFC 9293, SHLD-19)."""
+    most, waiting, early, e.early = 2 * full_sized(e, p), 0, e.early, []
+    for came in early:
+        waiting += came.data
+        if waiting > most:
+            break
+    passed = f.t - came.t
+    if waiting > most and passed > _PROMPT + 4 * flow.slack and (f.ack or 0) >= came.end and not p.recover:
+        reason = f"the first ACK after {passed / _MS:.0f} ms, though {waiting} octets had come, more than two segments of {most // 2}"
+        flow.find("stretch-ack", e, came, reason, near=e)
+
+
+def full_sized(e: Side, p: Side) -> int:
+    """Octets of data of a segment that ``e`` has to take for full-sized: as large as it asked for, or as large as any that came."""
+    return max(p.most_data, mss_of(e.syn) - _MOST_OPTIONS if e.syn is not None else 0)
 
 
 def _unprovoked(flow: Flow, e: Side, f: Fact) -> None:

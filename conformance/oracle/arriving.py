@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.oracle import congestion, timestamps
+from conformance.oracle import acknowledging, congestion, timestamps
 from conformance.oracle.fact import Fact
 from conformance.oracle.finding import Vantage
 from conformance.oracle.side import MOST_KEPT, Arrival, Owed, Refused, Side
@@ -27,12 +27,16 @@ _THRESHOLD = 3
 """Duplicate ACKs that make a sender retransmit (RFC 5681, section 3.2)."""
 _PROMPT = 10 * _MS
 _MOST_ACKS = 256
+_SEVERAL = 3
+_ROOM = 2920
+"""Octets of window with which a sender need not wait: more than most segments have."""
 
 
 def corrupt(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """The checksum is wrong: ``p`` must not take anything of it (RFC 9293, MUST-3), and ``e`` should not have sent it so."""
-    if e.spoke:  # else it may be addresses or ports that are not what was sent
-        flow.find("bad-checksum", e, f, "the checksum is wrong", near=e)
+    e.corrupt += 1
+    if e.spoke or (e.corrupt >= _SEVERAL and p.spoke):  # else it may be addresses or ports that are not what was sent
+        flow.find("bad-checksum", e, f, "the checksum is wrong", near=e, sure=flow.whole or bool(e.spoke))  # or hardware completes them all
     _refuse(p, f, "took-bad-checksum", f"that came in packet {f.number} only, whose checksum is wrong")
 
 
@@ -64,15 +68,15 @@ def _unacknowledged(flow: Flow, side: Side, t: int) -> None:
     """Data that came in order waits for its ACK: half a second at most, and not while more than two full segments have come."""
     first = side.arrivals[0].fact
     other = flow.b if side is flow.a else flow.a
-    waiting = 0
+    most, waiting = 2 * acknowledging.full_sized(side, other), 0
     for arrival in side.arrivals:
         waiting += arrival.fact.data
-        if waiting > 2 * other.most_data or t - arrival.fact.t <= _PROMPT + 4 * flow.slack:
+        if waiting > most or t - arrival.fact.t <= _PROMPT + 4 * flow.slack:
             break
-    if waiting > 2 * other.most_data and t - arrival.fact.t > _PROMPT + 4 * flow.slack and flow.alive(side):
+    if waiting > most and t - arrival.fact.t > _PROMPT + 4 * flow.slack and flow.alive(side):
         passed = (t - arrival.fact.t) / _MS
-        reason = f"no ACK for {passed:.0f} ms, though {waiting} octets have come, more than two segments of {other.most_data}"
-        flow.find("stretch-ack", side, arrival.fact, reason, near=side)
+        reason = f"no ACK for {passed:.0f} ms, though {waiting} octets have come, more than two segments of {most // 2}"
+        flow.find("stretch-ack", side, arrival.fact, reason, near=side, sure=side.syn is not None)
     if t - first.t > _DELAYED_ACK + 2 * flow.slack:
         side.arrivals.popleft()
         if flow.alive(side):
@@ -159,7 +163,7 @@ def _ended(flow: Flow, p: Side, f: Fact) -> None:
 def _odd(p: Side, f: Fact, rule: str) -> None:
     if p.over:
         return
-    p.odd, p.spoke_before_odd = (f, rule), p.spoke
+    p.odd, p.top_at_odd = (f, rule), max(p.got.rights[-1] if p.got.rights else 0, p.acked or 0)
 
 
 def _outside(p: Side, f: Fact) -> bool:
@@ -188,8 +192,7 @@ def _surely(e: Side, p: Side, f: Fact) -> bool:
     acked = p.acked
     if acked is None or f.seq < acked or (p.edge is not None and f.seq >= p.edge and (f.seq != acked or f.end > f.seq)):
         return False
-    known = (*(value for _, value in p.recent), *p.perhaps)
-    if f.options.ts is not None and any(timestamps.older(f.options.ts[0], value) for value in known):
+    if f.options.ts is not None and timestamps.older_than_some(p, f.options.ts[0]):
         return False
     if f.ack is not None and f.ack < p.una - e.most_window:
         return False
@@ -247,8 +250,10 @@ def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
         if ack >= p.top:
             p.disturbed = False
     elif ack == p.una and p.top > ack and not f.data and not f.flags & (SYN | FIN) and p.peer_edge_last == ack + f.window:
-        p.duplicates += 1
-        p.disturbed = True
+        p.duplicates, p.duplicate_t = p.duplicates + 1, f.t
+        p.disturbed, p.collapsed = True, None  # limited transmit may send more now (RFC 3042)
+        if p.recovery is not None and ack >= p.recovery.una:
+            p.recovery = None
         if p.duplicates == _THRESHOLD and not p.sack_ok and sure and p.recover < p.una:
             p.due_fast = f
     p.disturbed = p.disturbed or bool(f.sack)
@@ -264,6 +269,8 @@ def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
         p.wl1, p.wl2 = f.seq, max(ack, p.wl2)
         edge = ack + f.window
         if edge > p.peer_edge_last:
+            if p.peer_edge_last - p.top < _ROOM:
+                p.cramped_t = f.t
             p.opened = f if p.peer_edge_last == p.top == ack and not f.data and p.probes is None else None
             p.probes = None
         if edge == ack == p.top and p.zero_since is None:
@@ -305,9 +312,13 @@ def _octets(flow: Flow, p: Side, f: Fact, sure: bool) -> None:
         right = allowed
     had = p.got.covers(f.seq, f.end) or f.end <= (p.acked or 0)
     p.got.add(f.seq, right)
+    if not sure and not had:
+        p.doubtful = max(p.doubtful, right)
     if len(p.got.lefts) > MOST_KEPT:
         p.got.fill_lowest()
     if not p.synchronized or p.reset is not None:
+        if f.seq == before and f.data and len(p.early) < _MOST_BLOCKS:
+            p.early.append(f)
         return
     if right <= f.seq:
         if flow.quiet(p, f):
@@ -323,7 +334,7 @@ def _octets(flow: Flow, p: Side, f: Fact, sure: bool) -> None:
         if flow.quiet(p, f):
             waits = p.fin_first and p.fin is not None and p.una >= p.fin and f.flags & FIN
             p.owe(Owed(f.t, "time-wait-silent" if waits else "unanswered-segment", f, "no answer to what had come before"))
-    elif sure and len(p.arrivals) < MOST_KEPT:
+    elif sure and p.doubtful <= (p.acked or 0) and len(p.arrivals) < MOST_KEPT:
         p.arrivals.append(Arrival(f, right))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.oracle import errors
 from conformance.oracle.fact import Fact
 from conformance.oracle.side import Side
 from conformance.wire.segment import ACK, RST, SYN
@@ -25,6 +26,11 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         return
     if f.flags & SYN:
         return
+    if e.unsent is not None:
+        flow.find("not-retransmitted", e, *e.unsent, near=e)
+        e.unsent = None
+    if e.odd is not None and (f.t - e.odd[0].t >= max(flow.slack, 1) or (f.ack or 0) > e.top_at_odd):
+        e.odd = None  # it has lived on
     if e.reset is not None and f.t - e.reset.t >= max(flow.slack, 1):
         flow.find("sends-after-reset", e, f, f"goes on after it aborted the connection in packet {e.reset.number}", near=e)
     killed = e.killed
@@ -60,6 +66,7 @@ def _reset(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     elif e.synchronized and e.reset is None:
         _at_the_right_place(flow, e, p, f)
         _without_reason(flow, e, p, f)
+        errors.reset(flow, e, p, f)
     if e.synchronized and f.seq in e.acks_heard:
         e.over = True
     refuses = e.syn is None and f.flags & ACK and f.ack == p.top
@@ -98,11 +105,12 @@ def _at_the_right_place(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 def _without_reason(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """A RST as from where there is no connection, though none had been closed: what came last, and should have had no effect, ended it."""
     cause = p.last_sent
-    if e.odd is None or e.killed is not None:
+    if e.odd is None or e.killed is not None or not e.since:
         return
+    if f.flags & ACK and cause is not None and cause.flags & ACK:
+        return  # an abort, as most stacks send it: where there is no connection such a segment is answered without ACK (3.10.7.1)
     answers_data = cause is None or cause.data > 0  # which a RST answers after close
     if e.fin is not None and (answers_data or e.odd[1] != "died-of-rst-outside"):
         return
     odd, rule = e.odd
-    if rule and odd.number > e.spoke_before_odd:
-        flow.find(rule, e, f, f"a RST: packet {odd.number} has ended the connection", near=e)
+    flow.find(rule, e, f, f"a RST: packet {odd.number} has ended the connection", near=e)

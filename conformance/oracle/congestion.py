@@ -6,10 +6,11 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from conformance.oracle import errors, underway
 from conformance.oracle.fact import Fact
 from conformance.oracle.finding import Vantage
 from conformance.oracle.intervals import Intervals
-from conformance.oracle.opening import mss_of
+from conformance.oracle.opening import initial_window, mss_of
 from conformance.oracle.side import MOST_KEPT, Side, Transmission
 from conformance.wire.segment import ACK, RST, SYN
 
@@ -28,6 +29,13 @@ _MOST_SEGMENTS = 13
 """Under way before any is acknowledged: an initial window of ten, two of limited transmit, and a tail loss probe."""
 _FEW = 8
 _PROMPT = 50 * _MS
+_THIRD = 3
+_TINY = 50 * _MS
+"""ns: less than the third RTO in a row of any stack, where the first is 20 ms."""
+_TICK = 500 * _MS
+"""ns: the coarsest clock that a timer goes by."""
+_FAST = 3
+"""Duplicate ACKs that make a sender retransmit (RFC 5681, section 3.2)."""
 _EARLY_RETRANSMIT = 4
 """Segments under way from which on nothing allows a fast retransmission for fewer than three duplicate ACKs (RFC 5827)."""
 _ACK_DELAY = 300 * _MS
@@ -60,10 +68,13 @@ def overdue(flow: Flow, e: Side, t: int, speaks: bool) -> None:
     latest = _LATEST_TIMEOUT if not (e.syn_again or e.recover) else _LONGEST_RTO + _LATEST_TIMEOUT
     if quiet > latest + 4 * e.rtt_high + 4 * flow.slack and (e.peer_edge is None or e.peer_edge >= head.end):
         fact = e.last_sent
-        closing = flow.a.fin is not None and flow.b.fin is not None  # an abort is silent then (RFC 9293, 3.10.5)
+        aborted = not speaks and flow.a.fin is not None and flow.b.fin is not None  # which is silent then (RFC 9293, 3.10.5)
         if fact is not None:
             reason = f"{head.seq} to {head.end} is not sent again, {quiet / _SECOND:.1f} s after anything has come"
-            flow.find("not-retransmitted", e, fact, reason, near=e, sure=speaks or (flow.given is Vantage.BOTH and not closing))
+            if aborted:
+                e.unsent = fact, reason
+                return
+            flow.find("not-retransmitted", e, fact, reason, near=e, sure=speaks or flow.given is Vantage.BOTH)
 
 
 def _forget_acknowledged(e: Side) -> None:
@@ -84,6 +95,7 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """Data that was not sent before."""
     _remember(e, f)
     _after_timeout(flow, e, f)
+    underway.judge(flow, e, p, f, True)
     _window_opened(flow, e, f)
     if e.timer is not None and e.timer_sure and f.data > 1:
         flow.find("loss-window", e, f, "new data after a timeout, though only one segment may be under way", near=e)
@@ -91,11 +103,11 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     if f.data and e.first_data_t is None:
         e.first_data_t = f.t
     if f.data and p.syn is not None and e.syn is not None and e.una <= 1:
-        mss = mss_of(p.syn)
-        limit = min(10 * mss, max(2 * mss, 14600))
+        mss, limit = mss_of(p.syn), initial_window(p.syn)
         octets = f.last - max(e.una, 1)
         probe = e.last_sent is not None and f.t - e.last_sent.t > (e.rtt_low or 0) + _MS  # a tail loss probe may go beyond (RFC 8985, 7.3)
-        if e.syn_again >= 2 and octets > mss and (e.first_data_t is None or e.news_t <= e.first_data_t):
+        in_vain = e.syn.options.ts is not None and p.echo == e.syn.options.ts[0]  # the first SYN had arrived, as the peer says (RFC 3522)
+        if e.syn_again >= 2 and not in_vain and octets > mss and (e.first_data_t is None or e.news_t <= e.first_data_t):
             reason = f"{octets} octets under way at first, though the SYN was sent again {e.syn_again} times: one segment would be right"
             flow.find("window-after-syn-loss", e, f, reason, near=e)
         unanswered = e.first_data_t is None or e.news_t <= e.first_data_t
@@ -146,17 +158,19 @@ def _closed_window_probe(flow: Flow, e: Side, f: Fact) -> None:
     before = e.probes
     if before is not None:
         waited = f.t - before[0]
-        if before[1] and waited < before[1] * 3 // 2 - 2 * flow.slack and waited < _LONGEST_RTO * 9 // 10:
+        short = before[1] and waited < before[1] * 3 // 2 - 2 * flow.slack
+        e.probes_grew = e.probes_grew or bool(before[1] and not short)
+        if short and not e.probes_grew and waited < _LONGEST_RTO * 9 // 10:  # else it may have reached its maximum
             reason = f"a probe after {waited / _MS:.0f} ms, where it was {before[1] / _MS:.0f} ms before: twice that would be right"
             flow.find("probe-backoff", e, f, reason, near=e)
         e.probes = f.t, waited
     else:
-        e.probes = f.t, 0
+        e.probes, e.probes_grew = (f.t, 0), False
 
 
 def _probe(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """A segment just below SND.NXT, so that the peer answers: a keep-alive, or a window probe as Linux sends them."""
-    if e.synchronized and e.peer_edges and e.peer_edges[-1][1] <= e.una == e.top:
+    if e.una >= 1 and e.peer_edges and e.peer_edges[-1][1] <= e.una == e.top:
         e.zero_since = None
         _closed_window_probe(flow, e, f)
     open_window = e.peer_edge is not None and e.peer_edges and min(edge for _, edge in e.peer_edges) > e.una
@@ -169,8 +183,13 @@ def _again(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     if f.end <= e.una_before(f.t - flow.slack - 5 * _MS) and not f.flags & SYN:
         flow.find("retransmitted-acknowledged", e, f, f"{f.seq} to {f.end} again, though up to {e.una} is acknowledged", near=e)
         return
+    open_still = e.synchronized and e.fin is None and p.fin is None
+    if f.flags & (SYN | ACK) == SYN and open_still and f.t - e.acked_t > flow.slack + 5 * _MS:
+        flow.find("connection-exists", e, f, "a SYN again, on a connection whose handshake it has completed", near=e)
+        return
     if f.flags & SYN and e.syn is not None and (f.flags ^ e.syn.flags) & ACK:
-        return  # the SYN,ACK of a simultaneous open, which is no retransmission of the SYN
+        _sent_again(e, f)
+        return  # the SYN,ACK of a simultaneous open, which takes the SYN's place
     _same_octets(flow, e, f)
     e.lost_since_cwr = True
     if f.seq <= e.una:
@@ -180,8 +199,11 @@ def _again(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         e.missing = e.missing or not e.una >= f.end  # it was sent before the capture saw it
         _remember_in_place(e, f)
         return
+    if e.told_too_small is not None:
+        errors.again(flow, e, f, known)
     _when(flow, e, p, f, known)
     _after_timeout(flow, e, f)
+    underway.judge(flow, e, p, f, False)
     _sent_again(e, f)
     e.disturbed, e.recover = True, e.top
 
@@ -239,18 +261,53 @@ def _when(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission) -> None:
         _backoff(flow, e, f, before[2], waited, times)
     elif before is not None and f.data and e.timer_sure:
         flow.find("loss-window", e, f, "another segment after a timeout, though only one may be under way", near=e)
+    if f.data and not (e.peer_edges and e.peer_edges[-1][1] < f.end):
+        _computed(flow, e, f, known, waited, times)
     e.timer = (f.seq, f.t, waited, times)
     e.timer_sure = times >= 2 or not _may_be_probe(e, f, waited)
     if e.timer_sure and not f.flags & SYN:
         e.since_timeout = 0, 0
+        underway.timeout(flow, e, p, f, known)
         if times == 1 and f.seq > e.una and e.una >= 1:
             rule = "timeout-left-edge" if sacked_before.covers(e.una, f.seq) else "not-left-edge"
             flow.find(rule, e, f, f"{f.seq} is sent again for a timeout, though {e.una} is the left edge", near=e)
 
 
+def _computed(flow: Flow, e: Side, f: Fact, known: Transmission, waited: int, times: int) -> None:
+    """What the RTO is computed from shows in how long the first ones are (RFC 6298, section 2).
+
+    That the timer runs, and nothing else delayed it or sent early, shows when it backs off.
+    """
+    before = e.timer[2] if e.timer is not None else 0
+    doubled = before * 3 // 2 <= waited <= before * 3
+    if times == _THIRD and doubled and waited < _TINY:
+        first = f.t - known.first_t - waited - before
+        if first * 3 // 2 <= before <= first * 3:
+            reason = f"again after {first / _MS:.1f}, {before / _MS:.1f} and {waited / _MS:.1f} ms"
+            flow.find("rto-far-below-second", e, f, reason, near=e)
+    if e.sack_ok or e.ts_ok or e.sack_ok is None:
+        return  # a tail loss probe comes earlier, and what timestamps measure of what was sent again makes the RTO longer (RFC 4015)
+    if times == 2 and e.slow_timer and doubled and e.shortest_rto is not None:
+        reason = f"again after {before / _MS:.0f} ms, where it was {e.shortest_rto / _MS:.0f} ms once and a round trip was measured since"
+        flow.find("backoff-kept", e, f, reason, near=e)
+    alone = times == 1 and known.count == 1 and f.seq == e.una
+    e.slow_timer = 0
+    if alone and e.shortest_rto is not None and e.samples > e.samples_then:
+        longest = e.shortest_rto * 3 // 2 + 5 * e.rtt_high + _TICK + 2 * flow.slack
+        e.slow_timer = waited if waited > longest and e.alone_then else 0
+    if alone and (e.shortest_rto is None or waited < e.shortest_rto):
+        e.shortest_rto = waited
+    e.samples_then, e.alone_then = e.samples, f.end == e.top
+
+
 def _may_be_probe(e: Side, f: Fact, waited: int) -> bool:
     """May the retransmission be a tail loss probe (RFC 8985, section 7)? That takes SACK, and is the last segment, or new data."""
-    return bool(e.sack_ok) and f.end >= e.top and waited <= 4 * max(e.rtt_high, 1) + _ACK_DELAY
+    return bool(e.sack_ok) and f.end >= e.top and waited <= _longest_probe(e)
+
+
+def _longest_probe(e: Side) -> int:
+    """ns: the latest that a tail loss probe comes; a second if no round trip has been measured (RFC 8985, section 7.2)."""
+    return 4 * e.rtt_high + _ACK_DELAY if e.samples else _SECOND + _PROMPT
 
 
 def _early(flow: Flow, e: Side, f: Fact, known: Transmission, waited: int) -> None:
@@ -274,7 +331,7 @@ def _early(flow: Flow, e: Side, f: Fact, known: Transmission, waited: int) -> No
 
 def _backoff(flow: Flow, e: Side, f: Fact, before: int, waited: int, times: int) -> None:
     """Each timeout is twice as long as the one before (RFC 6298, 5.5); the first may have been a tail loss probe's (RFC 8985)."""
-    probe = times == 2 and before <= 4 * max(e.rtt_high, 1) + _ACK_DELAY and not f.flags & SYN
+    probe = times == 2 and before <= _longest_probe(e) and not f.flags & SYN
     if probe or waited >= _LONGEST_RTO * 9 // 10:
         return
     if waited < before * 3 // 2 - 2 * flow.slack:
@@ -308,6 +365,12 @@ def _on_news(flow: Flow, e: Side, p: Side, f: Fact, known: Transmission, waited:
         flow.find("retransmitted-sacked", e, f, reason, near=e, sure=not flow.slack)  # it may have been under way when that came
     if f.seq > e.una:
         return
+    if e.duplicates >= _FAST:
+        underway.fast_retransmit(flow, e, p, f, known)
+    elif not e.duplicates and not e.disturbed:
+        underway.timeout(flow, e, p, f, known)
     few = not e.sack_ok and e.duplicates in (1, 2) and len(e.flight) >= _EARLY_RETRANSMIT
-    if few and since_news <= _MS + flow.slack and waited < _SECOND and e.recover <= e.una:
+    no_timer = f.t - max(e.advanced_t, known.last_t) < e.rtt_low * 9 // 10 - flow.slack
+    since = since_news if no_timer else f.t - e.duplicate_t  # what else comes may come when the timer expires
+    if few and since <= _MS + flow.slack and waited < _SECOND and e.recover <= e.una:
         flow.find("early-fast-retransmit", e, f, f"again after {e.duplicates} duplicate ACKs; 3 would be right", near=e)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from conformance.oracle import acknowledging, arriving, closing, congestion, opening, sending, timestamps
+from conformance.oracle import acknowledging, arriving, closing, congestion, errors, opening, sending, timestamps
+from conformance.oracle.certainty import ALONE, Sight
 from conformance.oracle.fact import Fact, Options, read_options
 from conformance.oracle.finding import Connection, Finding, Vantage
 from conformance.oracle.intervals import Intervals
@@ -28,6 +29,8 @@ class Draft:
     near: Side | None
     """The end that the capture must be near to; None: it holds wherever it was taken."""
     sure: bool = True
+    hinted: bool = False
+    """It would be sure if it were found once more."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class Suspicion:
     reason: str
     top: int
     """What the capture has, or has without a gap."""
+    shown: bool
+    """Up to then the capture had everything that matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class Flow:
     """The capture has everything: what comes without a handshake belongs to no connection."""
     strict: bool = False
     """Also rules of which nearly every stack thinks otherwise."""
+    forward: bool = True
+    """Is the client the lower of the two endpoints?"""
     first: int = 0
     last: int = 0
     last_t: int = 0
@@ -77,8 +84,7 @@ class Flow:
     packets: int = 0
     drafts: dict[tuple[str, str], Draft] = field(default_factory=dict)
     suspicions: list[Suspicion] = field(default_factory=list)
-    lost: bool = False
-    """The capture missed something."""
+    sight: Sight = field(init=False)
     begun: bool = False
     """It has the SYN."""
     former: Former | None = None
@@ -86,21 +92,40 @@ class Flow:
     """A SYN on a connection that exists: perhaps of a new one."""
     path_mtu: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.sight = Sight(self.whole or not self.slack)
+
     # Finding things ---------------------------------------------------------------------------------------------------
 
     def find(self, rule: str, side: Side, fact: Fact, reason: str, near: Side | None = None, sure: bool = True) -> None:
         """``side`` broke ``rule``, and ``fact`` shows it. Only the first time counts; what is sure takes the place of what is not."""
         if rule in STRICT and not self.strict:
             return
+        sure = sure and not (near is not None and near.shrunk)
         key = (rule, side.name)
         known = self.drafts.get(key)
-        if known is None or (sure and not known.sure):
-            self.drafts[key] = Draft(rule, side, fact, reason, near, sure)
+        if known is not None and (known.sure or not sure):
+            return
+        again = known is not None and known.hinted and known.fact.number < fact.number
+        shown = sure and self.sight.shows(rule, again)
+        if shown or known is None or not known.hinted:
+            self.drafts[key] = Draft(rule, side, fact, reason, near, shown, sure)
+            self.sight.watch(self.a, self.b)
+
+    def missed(self) -> None:
+        """The capture has missed something, and nobody knows since when: what was found lately may be due to that."""
+        if self.sight.complete:
+            return
+        for draft in self.drafts.values():
+            if draft.fact.number > self.sight.checked and draft.rule not in ALONE:
+                draft.sure = draft.hinted = False
+        self.sight.missed(self.a, self.b)
 
     def suspect(self, side: Side, fact: Fact, number: int, rule: str, reason: str, top: int) -> None:
         """``side`` tells of what the capture does not have; what the other side sends next may show who is wrong."""
         if len(self.suspicions) < _MOST_SUSPICIONS:
-            self.suspicions.append(Suspicion(side, fact, number, rule, reason, top))
+            self.suspicions.append(Suspicion(side, fact, number, rule, reason, top, self.sight.shows(rule, False)))
+        self.missed()
 
     def alive(self, side: Side) -> bool:
         """Has it shown in this connection that it is there, and nothing that would have ended it?"""
@@ -145,6 +170,8 @@ class Flow:
             rules(self, e, p, fact)
         self._sent(e, p, fact)
         arriving.arrive(self, e, p, fact)
+        if self.sight.watching:
+            self.sight.see(fact.number, self.a, self.b)
         return True
 
     def _fact(self, seen: Seen, segment: Segment, e: Side, p: Side) -> Fact:
@@ -160,6 +187,8 @@ class Flow:
             if e.base is not None:  # a guess, from what came before the handshake
                 e.top, e.una, e.una_sure, p.acked, p.got = 0, 0, 0, None, Intervals()
             e.base = segment.seq
+            if not flags & ACK:
+                self.sight.begin()
         reset_alone = flags & 4 and not flags & ACK  # its number may be that of an acknowledgment of the peer's, or nothing
         if e.base is None and not reset_alone:
             e.base = (segment.seq - 1) & 0xFFFF_FFFF
@@ -185,7 +214,8 @@ class Flow:
                 return (segment.ack - stray.seq - 1) & 0xFFFF_FFFF <= len(stray.payload) and segment.seq != e.base
             return False
         if e.base is None or segment.seq == e.base or e.syn is None:
-            return self.a.reset is not None or self.b.reset is not None
+            ended = not self.begun and (e.fin is not None or p.fin is not None)
+            return ended or self.a.reset is not None or self.b.reset is not None
         over = self.a.reset is not None or self.b.reset is not None or (not e.synchronized and p.syn is None)
         if not over:
             self.stray = (e, seen)
@@ -195,9 +225,10 @@ class Flow:
         """What ``e`` has told about itself with this segment."""
         if f.ack is not None and not f.flags & 4:
             if e.acked is None or f.ack > e.acked:
+                if e.acked is None and p.last_sent is not None and p.last_sent.flags & SYN:
+                    crossed = e.syn is not None and p.syn is not None and not p.syn.flags & ACK
+                    e.reaction = None if crossed else f.t - p.last_sent.t  # either side acknowledges a SYN at once
                 e.acked, e.acked_t = f.ack, f.t
-                if f.flags & SYN and p.syn is not None:
-                    e.reaction = f.t - p.syn.t
             if e.shift is not None:
                 e.window, e.edge_last = f.window, f.ack + f.window
                 e.most_window = max(e.most_window, f.window)
@@ -206,6 +237,8 @@ class Flow:
                     e.edge, e.edge_ack, e.edge_t = edge, f.ack, f.t
         if f.flags & SYN and e.syn is not None:
             e.syn_again += 1
+            if f.flags & ACK and e.una >= 1 and f.t - e.advanced_t > self.slack:
+                e.deaf = True  # of the acknowledgment of its SYN
         elif f.flags & SYN:
             e.syn = f
             e.passive = p.syn is not None and bool(f.flags & ACK)
@@ -233,7 +266,10 @@ class Flow:
         side.timer = None
         side.told_off = side.told_off or not icmp.mtu
         quote = icmp.quote
-        if icmp.mtu >= _LEAST_MTU[icmp.family] and quote is not None and side.una <= side.relative(quote.seq) < side.top:
+        if quote is None or side.base is None or not side.una <= side.relative(quote.seq) < side.top:
+            return
+        errors.told(side, icmp, seen)
+        if icmp.mtu >= _LEAST_MTU[icmp.family]:
             known = self.path_mtu.get(side.name)
             if known is None or icmp.mtu < known[1]:
                 self.path_mtu[side.name] = seen.t, icmp.mtu
@@ -260,9 +296,10 @@ class Flow:
         """The connection and its findings, now that it is over, or the capture is, at ``t``."""
         arriving.overdue(self, t, None)
         for suspicion in self.suspicions:
-            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=self.given is Vantage.BOTH)
+            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=self.given is Vantage.BOTH and suspicion.shown)
         a, b = self.a, self.b
-        places = whereabouts.near(a, b)
+        nobody_knows = self.given in _ENDS and not (a.syn or b.syn or self.sight.complete)  # who is the client
+        places = (None, None) if nobody_knows else whereabouts.near(a, b)
         near = {id(side): at for side, at in zip((a, b), places, strict=True)}
         connection = Connection(
             self.number, a.name, b.name, a.base, b.base, self.first, self.last, self.packets,
@@ -270,13 +307,13 @@ class Flow:
         )  # fmt: skip
         if not self.begun:
             connection.unjudged = "begins in the middle"
-        elif b.base is None or (b.acked is None and b.syn is None and b.reset is None):
+        elif not b.spoke or (b.acked is None and b.syn is None and b.reset is None):
             connection.unjudged = "one side only"
         for draft in sorted(self.drafts.values(), key=lambda draft: draft.fact.number):
             at = draft.near is None or near[id(draft.near)]
             if at is False:
                 continue  # the capture was taken elsewhere: that end may have seen things otherwise
-            certain = draft.sure and at is True and not self.lost
+            certain = draft.sure and at is True
             connection.findings.append(
                 Finding(RULES[draft.rule], self.number, draft.side.name, draft.fact.number, draft.fact.t, certain, draft.reason)
             )
@@ -289,6 +326,7 @@ _LEAST_MTU = {Family.IPV4: 576, Family.IPV6: 1280}
 _LIMITED = 1_500_000_000
 """ns: Linux counts by seconds, or half seconds."""
 _NONE = Options()
+_ENDS = (Vantage.CLIENT, Vantage.SERVER)
 _VANTAGES = {(True, True): Vantage.BOTH, (True, False): Vantage.CLIENT, (False, True): Vantage.SERVER, (False, False): Vantage.MIDDLE}
 _RULES = (opening.judge, sending.judge, timestamps.judge, acknowledging.judge, congestion.judge, closing.judge)
 """Each is given the flow, who sent, to whom, and what, before any of that is remembered."""

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 from conformance.oracle.fact import Fact
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.flow import Flow
-from conformance.oracle.side import MOST_KEPT, Side
+from conformance.oracle.isns import Broken, Isns
+from conformance.oracle.side import Side
 from conformance.oracle.whereabouts import Whereabouts
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, SYN, Icmp, Segment
-from conformance.wire.seq import diff
 
-__all__ = ["MOST_FLOWS", "Judge", "endpoint_name"]
+__all__ = ["MOST_FLOWS", "Judge", "Key", "endpoint_name"]
 
 MOST_FLOWS = 20_000
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""
-_TICK, _TELLING, _NOTHING_ELSE = 4_000, 4, 300
-"""The ns of a tick (RFC 9293, section 3.4.1); how many ISNs tell that there is nothing but a clock; by how many ticks they may be off."""
-_SAME_TICK, _WRAP = 1_000_000, 3600 * 10**9
-"""ns between which a clock of 4 µs has gone on, and has not come round."""
 SLACK = 10_000_000
 """ns: what an ordinary machine may need between a segment on its wire and its answer, or the other way round."""
 
-_Key = tuple[bytes, int, bytes, int]
+Key = tuple[bytes, int, bytes, int]
+"""What names a connection: address and port of the lower endpoint and of the other one."""
 
 
 class Judge:
@@ -50,11 +48,9 @@ class Judge:
         self._done, self._vantage, self._slack, self._strict = done, vantage, slack, strict
         self._whole = whole
         self._now = 0
-        self._isns: dict[str, dict[int, tuple[_Key, int]]] = {}
-        self._clocks: dict[str, tuple[int, int, _Key, int]] = {}
-        """Of each host: when it chose which ISN last, for which connection, and how many in a row a clock alone would have chosen."""
-        self._whereabouts = Whereabouts(vantage)
-        self._flows: dict[_Key, Flow] = {}
+        self._isns = Isns()
+        self.whereabouts = Whereabouts(vantage)
+        self._flows: dict[Key, Flow] = {}
         self._number = 0
 
     def see(self, seen: Seen) -> None:
@@ -70,46 +66,38 @@ class Judge:
         key = (*here, *there) if forward else (*there, *here)
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._begin(key, segment)
-        name = endpoint_name(*here)
+            flow = self._begin(key, seen, segment)
         while True:
-            e, p = (flow.a, flow.b) if flow.a.name == name else (flow.b, flow.a)
+            e, p = (flow.a, flow.b) if forward == flow.forward else (flow.b, flow.a)
             if flow.see(seen, segment, e, p):
                 if segment.flags & SYN and e.syn is not None and e.syn.number == seen.number:
                     self._number_chosen(flow, e, p, e.syn, key)
                 return
-            stray, former = flow.stray, flow.remains()
-            self._end(key)
-            flow = self._begin(key, segment)
+            stray, former = flow.stray if segment.flags & ACK else None, flow.remains()
+            if stray:  # which is answered
+                flow.a.owed.clear()
+                flow.b.owed.clear()
+            self._end(key, seen.t)
+            flow = self._begin(key, stray[1] if stray else seen, segment)
             flow.former = former
-            if stray is not None and segment.flags & ACK:  # the SYN that this one answers was taken for one of the old connection
+            if stray is not None:  # the SYN that this one answers was taken for one of the old connection
                 syn = stray[1].packet
                 assert isinstance(syn, Segment)
                 flow.see(stray[1], syn, flow.a, flow.b)
 
-    def _number_chosen(self, flow: Flow, e: Side, p: Side, syn: Fact, key: _Key) -> None:
+    def _number_chosen(self, flow: Flow, e: Side, p: Side, syn: Fact, key: Key) -> None:
         """An end has chosen an ISN: has it had the same for another connection (RFC 9293, section 3.4.1)?"""
-        chosen = self._isns.setdefault(e.name.rpartition(":")[0], {})
-        isn = syn.segment.seq
-        other = chosen.get(isn)
-        if other is not None and other[0] != key and _SAME_TICK < syn.t - other[1] < _WRAP:
-            flow.find("isn-constant", e, syn, f"the ISN {isn} again, which another connection had")
+        for rule, reason in self._held_against(syn, key):
+            flow.find(rule, e, syn, reason)
         former = flow.former and flow.former.sides.get(e.name)
         peer = flow.former and flow.former.sides.get(p.name)
+        isn = syn.segment.seq
         if former and former[0] == isn and peer and p.syn is not None and peer[0] != p.base:  # a SYN cookie comes again if the SYN does
             flow.find("isn-reused", e, syn, f"the ISN {isn} again, that of the connection before")
-        chosen[isn] = key, syn.t
-        before = self._clocks.get(e.name.rpartition(":")[0])
-        run = 0
-        if before is not None and before[2] != key:
-            expected = before[1] + (syn.t - before[0]) // _TICK
-            run = before[3] + 1 if abs(diff(isn, expected & 0xFFFF_FFFF)) <= (syn.t - before[0]) // _TICK // 100 + _NOTHING_ELSE else 0
-            if run >= _TELLING:
-                reason = f"the ISNs of {run + 1} connections differ by what a clock of 4 µs counts between them, and by nothing else"
-                flow.find("isn-from-clock", e, syn, reason)
-        self._clocks[e.name.rpartition(":")[0]] = syn.t, isn, key, run
-        if len(chosen) > MOST_KEPT:
-            del chosen[next(iter(chosen))]
+
+    def _held_against(self, syn: Fact, key: Key, /) -> Sequence[Broken]:
+        """What is wrong with an ISN, by those that its host has chosen for other connections."""
+        return self._isns.chosen(syn.segment.src, syn.segment.seq, syn.t, key)
 
     def _told(self, seen: Seen, icmp: Icmp) -> None:
         quote = icmp.quote
@@ -123,26 +111,36 @@ class Judge:
         """There are no more packets up to ``t``, or the last one's time: every connection that is left is judged and given to ``done``."""
         self._now = max(self._now, t or 0)
         for key in list(self._flows):
-            self._end(key)
+            self._end(key, self._now)
 
-    def _begin(self, key: _Key, segment: Segment) -> Flow:
+    def _begin(self, key: Key, seen: Seen, segment: Segment) -> Flow:
         if len(self._flows) >= MOST_FLOWS:
-            self._end(min(self._flows, key=lambda key: self._flows[key].last_t))
-        self._number += 1
+            self._end(min(self._flows, key=lambda key: self._flows[key].last_t), seen.t)
         client, server = (segment.src, segment.sport), (segment.destination, segment.dport)
         if segment.flags & (SYN | ACK) == SYN | ACK:  # a capture that begins with the answer
             client, server = server, client
-        flow = Flow(
-            self._number, Side(endpoint_name(*client)), Side(endpoint_name(*server)), self._slack, self._vantage, self._whole, self._strict
-        )
+        a, b = Side(endpoint_name(*client)), Side(endpoint_name(*server))
+        flow = Flow(self._next_number(seen), a, b, self._slack, self._vantage, self._whole, self._strict)
+        flow.forward = client <= server
         self._flows[key] = flow
         return flow
 
-    def _end(self, key: _Key) -> None:
-        self._done(self._flows.pop(key).judged(self._whereabouts, self._now))
+    def _next_number(self, _seen: Seen) -> int:
+        """That of a connection which begins with this packet."""
+        self._number += 1
+        return self._number
+
+    def _end(self, key: Key, t: int) -> None:
+        flow = self._flows.pop(key)
+        self._done(flow.judged(self.whereabouts, max(flow.last_t, t)))
 
 
 def endpoint_name(address: bytes, port: int) -> str:
     """As people write it: ``192.0.2.1:80``, ``[2001:db8::1]:80``."""
+    return f"{_host(address)}:{port}"
+
+
+@lru_cache(4096)
+def _host(address: bytes) -> str:
     text = str(ip_address(address))
-    return f"[{text}]:{port}" if len(address) == 16 else f"{text}:{port}"
+    return f"[{text}]" if len(address) == 16 else text

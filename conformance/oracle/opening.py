@@ -12,7 +12,7 @@ from conformance.wire.seq import diff
 if TYPE_CHECKING:
     from conformance.oracle.flow import Flow
 
-__all__ = ["accurate_ecn", "ecn", "judge", "mss_of"]
+__all__ = ["accurate_ecn", "ecn", "initial_window", "judge", "mss_of"]
 
 _ECN = ECE | CWR
 _MULTICAST = 0xE0
@@ -30,7 +30,8 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     if segment.reserved:
         allowed = segment.reserved == 1 and (f.flags & SYN or accurate_ecn(flow.a, flow.b))
         if not allowed:
-            flow.find("reserved-bits", e, f, f"the reserved bits are {segment.reserved:#x}")
+            sure = segment.reserved > 1 or flow.sight.intact
+            flow.find("reserved-bits", e, f, f"the reserved bits are {segment.reserved:#x}", sure=sure)
     if options.malformed:
         flow.find("option-length", e, f, f"the options {segment.options_data.hex()} cannot be split")
     if options.after_end:
@@ -157,6 +158,12 @@ def _first_after_syn(flow: Flow, e: Side, f: Fact) -> None:
 def mss_of(syn: Fact) -> int:
     """The MSS that a SYN announces, in octets; without the option the default (RFC 9293, section 3.7.1)."""
     return syn.options.mss if syn.options.mss else _DEFAULT_MSS[syn.segment.family]
+
+
+def initial_window(syn: Fact) -> int:
+    """The largest initial window of who is given this SYN, in octets (RFC 6928, section 2)."""
+    mss = mss_of(syn)
+    return min(10 * mss, max(2 * mss, 14600))
 
 
 def _fast_open(flow: Flow) -> bool:

@@ -32,6 +32,7 @@ _TABLE = (
     ("isn-constant", "RFC9293/MUST-8", _MUST, "initial sequence numbers are driven by a clock"),
     ("isn-reused", "RFC9293/3.4.1-isn", _MUST, "each new connection selects a new ISN"),
     ("isn-changed", "RFC9293/3.5-simultaneous-open", _MUST, "the SYN,ACK of a simultaneous open keeps the sequence number of the SYN"),
+    ("connection-exists", "RFC9293/3.10.1-exists", _MUST, "no connection is opened where there is one"),
     # Sequence and acknowledgment numbers
     ("ack-of-unsent", "RFC9293/3.1-acknowledgment", _MUST, "the acknowledgment number is the next sequence number expected"),
     ("ack-of-missing", "RFC9293/3.1-acknowledgment", _MUST, "nothing is acknowledged before everything below it has come"),
@@ -46,6 +47,7 @@ _TABLE = (
     ("beyond-shrunk-window", "RFC9293/SHLD-15", _SHOULD, "a sender whose usable window became negative sends no new data"),
     ("window-shrunk", "RFC9293/SHLD-14", _SHOULD, "the right edge of the window never moves left"),
     ("silly-window", "RFC9293/3.8.6.2.2", _SHOULD, "the right edge is kept until it can advance by min(half the buffer, a full segment)"),
+    ("silly-segment", "RFC9293/MUST-38", _MUST, "a sender does not fill a small window with a small segment"),
     ("probe-backoff", "RFC9293/SHLD-30", _SHOULD, "the interval between window probes grows exponentially"),
     ("probe-missing", "RFC9293/MUST-36", _MUST, "a zero window is probed"),
     # MSS
@@ -53,6 +55,8 @@ _TABLE = (
     ("over-default-mss", "RFC9293/MUST-15", _MUST, "without an MSS option from the peer 536 (IPv6: 1220) is the limit"),
     ("options-not-counted", "RFC9293/3.7.1-options-reduce", _MUST, "a segment with options carries that much less data"),
     ("over-path-mtu", "RFC1191/6.4-track", _SHOULD, "no datagram is larger than the path MTU"),
+    ("mtu-below-68", "RFC1191/3-minimum-68", _MUST, "the path MTU is never taken to be below 68"),
+    ("mtu-below-1280", "RFC8201/4-minimum-1280", _MUST, "the path MTU is never taken to be below 1280"),
     # Acknowledgments in time
     ("late-ack", "RFC9293/MUST-40", _MUST, "an ACK is delayed by less than 0.5 seconds"),
     ("stretch-ack", "RFC9293/SHLD-19", _SHOULD, "no more than two full-sized segments stay without an ACK"),
@@ -72,8 +76,10 @@ _TABLE = (
     ("died-of-rst-outside", "RFC5961/3.2-rst-outside-window-dropped", _MUST, "a RST outside the window is dropped"),
     ("died-of-rst-inside", "RFC5961/3.2-rst-in-window-dropped", _SHOULD, "a RST in the window but not at its left edge has no effect"),
     ("died-of-syn", "RFC5961/4.2-syn-challenge-ack", _SHOULD, "a SYN on a connection has no effect"),
+    ("died-of-soft-error", "RFC9293/MUST-56", _MUST, "a soft ICMP error ends no connection"),
     ("lives-after-old-rst", "RFC7323/5.2-rst-not-checked", _MUST, "a RST is never rejected for its TSval"),
     ("lives-after-rst", "RFC5961/3.2-rst-exact-match-resets", _MUST, "a RST at exactly RCV.NXT resets the connection"),
+    ("refused-after-idle", "RFC7323/5.5-idle-24-days", _MUST, "after 24 idle days TS.Recent is invalid, and the segment is taken"),
     ("sends-after-reset", "RFC9293/3.10.5-synchronized", _MUST, "after an abort the connection is closed"),
     # RST
     ("abort-elsewhere", "RFC9293/3.6-abort", _MUST, "the RST of an abort is at SND.NXT"),
@@ -87,11 +93,13 @@ _TABLE = (
     ("too-early", "RFC6298/5-never-early", _MUST, "the timer never retransmits before one RTO is over"),
     ("first-sample", "RFC6298/2.2-first-sample", _MUST, "after one sample the RTO is three times the round trip"),
     ("rto-below-second", "RFC6298/2.4-minimum", _SHOULD, "an RTO below one second is rounded up to one"),
+    ("rto-far-below-second", "RFC6298/2.4-minimum", _SHOULD, "an RTO below one second is rounded up to one; nobody goes below 20 ms"),
     ("timer-not-restarted", "RFC6298/5.3-restart", _SHOULD, "an ACK of new data restarts the timer"),
     ("not-retransmitted", "RFC9293/3.10.8-retransmission", _MUST, "what is not acknowledged is sent again"),
     ("window-after-syn-loss", "RFC6928/2-syn-loss", _SHOULD, "after more than one loss of the SYN the initial window is one segment"),
     ("syn-too-early", "RFC6298/2.1-initial-rto", _SHOULD, "before the first round-trip sample the RTO is 1 second"),
     ("no-backoff", "RFC6298/5.5-backoff", _MUST, "the RTO is doubled each time it expires"),
+    ("backoff-kept", "RFC6298/5-collapse", _MUST, "a new sample after backoff computes the RTO again"),
     ("syn-no-backoff", "RFC1122/4.2.3.1-syn-backoff", _SHOULD, "SYNs are retransmitted by the same algorithm as data"),
     ("early-fast-retransmit", "RFC5681/3.2-fast-retransmit", _SHOULD, "the third duplicate ACK, none before, makes the sender retransmit"),
     ("no-fast-retransmit", "RFC5681/3.2-fast-retransmit", _SHOULD, "the third duplicate ACK makes the sender retransmit"),
@@ -101,6 +109,9 @@ _TABLE = (
     ("loss-window", "RFC5681/3.1-loss-window", _MUST, "after a timeout the congestion window is one segment"),
     ("initial-window", "RFC6928/2-upper-bound", _MUST, "the initial window is at most min(10*MSS, max(2*MSS, 14600)) octets"),
     ("slow-start-growth", "RFC5681/3.1-slow-start-growth", _MUST, "each ACK of new data enlarges the window by at most a segment"),
+    ("restart-after-idle", "RFC5681/4.1-restart-idle", _SHOULD, "after a pause of more than an RTO the window is the initial one at most"),
+    ("threshold-after-timeout", "RFC5681/3.1-ssthresh-on-timeout", _MUST, "after a timeout slow start ends at half of what was under way"),
+    ("after-recovery", "RFC6582/3.2-full-deflate", _MUST, "fast recovery ends with the window at the slow start threshold"),
     # SACK
     ("sack-unasked", "RFC2018/4-not-permitted", _MUST, "SACK is sent only to a peer that permitted it"),
     ("sack-of-unsent", "RFC2018/8-not-held", _MUST, "SACK reports only data that has come and is held"),
@@ -128,6 +139,7 @@ _TABLE = (
     ("keepalive-with-data", "RFC9293/MUST-26", _MUST, "keep-alives are sent only when no data is outstanding"),
     ("urgent-flag", "RFC9293/3.8.5-urg-flag", _MUST, "URG is set in what is sent while urgent data is outstanding"),
     ("urgent-goes-back", "RFC9293/3.10.2-urgent", _MUST, "the urgent pointer does not recede"),
+    ("urgent-pointer-empty", "RFC9293/MUST-62", _MUST, "the urgent pointer points behind the urgent data"),
     # ECN
     ("ecn-unasked", "RFC3168/6.1.1-no-setup-syn-ack-unasked", _MUST, "an ECN-setup SYN,ACK answers an ECN-setup SYN only"),
     ("ect-after-reflection", "RFC3168/6.1.1.2-reflected", _MUST, "a SYN,ACK with ECE and CWR agrees to nothing"),

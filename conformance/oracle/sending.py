@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.oracle.fact import Fact
 from conformance.oracle.opening import accurate_ecn, ecn, mss_of
 from conformance.oracle.side import Side
-from conformance.wire.segment import ACK, CWR, ECE, RST, SYN, URG
+from conformance.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
 
 if TYPE_CHECKING:
     from conformance.oracle.flow import Flow
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["judge"]
 
 _ECN = ECE | CWR
+_PUSHED = PSH | FIN
+_MS = 1_000_000
+_OVERRIDE = 100 * _MS
+"""The shortest time after which a sender may send whatever little the window takes (RFC 9293, section 3.8.6.2.1)."""
+_LEAST_FRACTION = 4
+"""Of the largest window, that a segment has to fill: half of it is recommended."""
+_MOST_OPTIONS = 40
 _MINUTE = 60_000_000_000
 """ns after which a path's MTU may be tried again (RFC 1191, section 3)."""
 
@@ -27,6 +34,8 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         _order(flow, e, f)
     if f.data and not f.flags & SYN:
         _window(flow, e, f)
+        if (f.last == e.peer_edge_last or e.silly is not None) and f.seq == e.top:
+            _silly(flow, e, p, f)
         _size(flow, e, p, f)
     _ecn(flow, e, p, f)
     known = flow.path_mtu.get(e.name)
@@ -58,10 +67,30 @@ def _window(flow: Flow, e: Side, f: Fact) -> None:
     if f.last > e.peer_edge and not (probe and f.first <= e.peer_edge):
         flow.find("beyond-window", e, f, f"data up to {f.last}, though the window reached to {e.peer_edge} at most")
     elif f.last > e.top and not probe:
+        if e.peer_edges and f.last <= e.peer_edges[-1][1]:
+            return
         latest = max(edge for _, edge in e.peer_edges) if e.peer_edges else e.peer_edge
         if f.last > latest:
             reason = f"new data up to {f.last}, though the window had shrunk and reached to {latest} only"
             flow.find("beyond-shrunk-window", e, f, reason, near=e)
+
+
+def _silly(flow: Flow, e: Side, p: Side, f: Fact) -> None:
+    """A small segment fills a small window as soon as that comes, and the rest of the data waits for the next (RFC 9293, 3.8.6.2.1).
+
+    That there is a rest shows by the missing PSH (MUST-61), and when it leaves as the window opens again.
+    """
+    silly, e.silly = e.silly, None
+    at_once = f.t - e.news_t <= flow.slack // 10 + _MS
+    if silly is not None and at_once and e.since:
+        reason = f"{silly.data} octets at once into a window of as many, with more data waiting; it had been up to {p.most_window} before"
+        flow.find("silly-segment", e, silly, reason, near=e)
+    before, syn = e.last_sent, p.syn
+    if before is None or syn is None or f.flags & _PUSHED or f.data == 1 or f.last != e.peer_edge_last or f.offloaded:
+        return
+    small = f.data < mss_of(syn) - _MOST_OPTIONS and f.data < p.most_window // _LEAST_FRACTION
+    if small and at_once and e.since and f.t - before.t < _OVERRIDE - flow.slack:
+        e.silly = f
 
 
 def _size(flow: Flow, e: Side, p: Side, f: Fact) -> None:
@@ -83,7 +112,9 @@ def _size(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 
 def _ecn(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """ECT where both agreed on it, and on new data only; CWR once for a reduction (RFC 3168)."""
-    if f.flags & SYN or e.syn is None or p.syn is None or accurate_ecn(e, p):
+    if f.flags & SYN or e.syn is None or p.syn is None or not (f.segment.tos & 3 or (e.syn.flags | p.syn.flags) & _ECN):
+        return
+    if accurate_ecn(e, p):
         return
     ect, reflected = f.segment.tos & 3, any(side.syn.flags & _ECN == _ECN and side.syn.flags & ACK for side in (e, p) if side.syn)
     if ect and not ecn(e, p):
@@ -111,6 +142,8 @@ def _reduced(flow: Flow, e: Side, f: Fact) -> None:
 def _urgent(flow: Flow, e: Side, f: Fact) -> None:
     """The urgent pointer never goes back (RFC 9293, 3.8.5)."""
     mark = f.seq + f.segment.urgent
+    if mark == f.seq >= e.top and f.data and e.syn is not None and (e.urgent is None or e.urgent <= e.una):
+        flow.find("urgent-pointer-empty", e, f, f"URG with a pointer of 0, though no urgent data up to {f.seq} is outstanding", near=e)
     if e.urgent is not None and mark < e.urgent and f.seq >= e.top:
         flow.find("urgent-goes-back", e, f, f"the urgent pointer is at {mark}, it was at {e.urgent}", near=e)
     e.urgent = mark if e.urgent is None else max(mark, e.urgent)

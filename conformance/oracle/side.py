@@ -9,7 +9,7 @@ from conformance.oracle.fact import Fact
 from conformance.oracle.intervals import Intervals
 from conformance.wire.seq import diff
 
-__all__ = ["MOST_KEPT", "Arrival", "Owed", "Refused", "Side", "Transmission"]
+__all__ = ["MOST_KEPT", "Arrival", "Burst", "Owed", "Reduced", "Refused", "Side", "Transmission"]
 
 _MASK = 0xFFFF_FFFF
 MOST_KEPT = 4096
@@ -63,6 +63,32 @@ class Refused:
 
 
 @dataclass(slots=True)
+class Burst:
+    """Data that leaves at once after a pause."""
+
+    t: int
+    number: int
+    """Of the last packet that had come by then."""
+    seq: int
+    most: int
+    """Octets that may leave before anything is acknowledged."""
+    idle: int
+    """ns: how long the pause was."""
+
+
+@dataclass(slots=True)
+class Reduced:
+    """A window after a loss."""
+
+    una: int
+    """From here on acknowledgments count: SND.UNA at a timeout, SND.NXT at a fast retransmission (``recover`` in RFC 6582)."""
+    threshold: int
+    """Octets: the most that ssthresh can be."""
+    sent: int = 0
+    """Octets that were sent since a timeout."""
+
+
+@dataclass(slots=True)
 class Side:
     """The state of one end. Numbers are relative to ``base``, its ISN."""
 
@@ -79,6 +105,8 @@ class Side:
     # As a sender
     top: int = 0
     """SND.NXT, as far as the capture shows."""
+    mark: int = 0
+    """What has to be acknowledged until a round is over; see :class:`conformance.oracle.certainty.Sight`."""
     data_top: int = 0
     """The number after the last octet of data that it sent."""
     una: int = 0
@@ -101,6 +129,12 @@ class Side:
     rst_heard: bool = False
     told_off: bool = False
     """An ICMP error came that may have ended the connection."""
+    told: bool = False
+    """An ICMP error came about what it had under way."""
+    told_softly: tuple[int, int, int] | None = None
+    """The number and the time of a soft error about what it had under way, and in how many ns at the latest that had to be sent again."""
+    told_too_small: int | None = None
+    """When an error came that asks for packets smaller than any path does."""
     peer_edge_last: int = 0
     """That which came with the latest acknowledgment."""
     fin: int | None = None
@@ -116,7 +150,8 @@ class Side:
     last_sent: Fact | None = None
     odd: tuple[Fact, str] | None = None
     """A segment that came and should have had no effect, and the rule that is broken if it had."""
-    spoke_before_odd: int = 0
+    top_at_odd: int = 0
+    """Up to where data had come to it then."""
     waits_since: int = 0
     """When the last FIN came to it, in TIME-WAIT."""
     came_again: Intervals = field(default_factory=Intervals)
@@ -144,6 +179,8 @@ class Side:
     """A SYN,ACK that came in SYN-SENT and acknowledges something else than the SYN; in SYN-RECEIVED any such segment."""
     recover: int = 0
     """SND.NXT when it sent something again last: duplicate ACKs below belong to that loss (RFC 6582, section 3.2)."""
+    unsent: tuple[Fact, str] | None = None
+    """It has not sent again what it had to, unless it has aborted silently: what it sent last, and what to say if it goes on."""
     due_fast: Fact | None = None
     """The third duplicate ACK, which it has not answered with a retransmission."""
     samples: int = 0
@@ -154,6 +191,8 @@ class Side:
     """Something was sent again, or reported missing, since all was well: retransmissions need no timer."""
     probes: tuple[int, int] | None = None
     """Of window probes: when the last was sent, and after how long."""
+    probes_grew: bool = False
+    """It was longer than the time before."""
     cwr_end: int = 0
     """SND.NXT when it sent CWR last."""
     acks_heard: dict[int, None] = field(default_factory=dict)
@@ -167,6 +206,8 @@ class Side:
     """When the one before came."""
     duplicates: int = 0
     """Duplicate ACKs in a row that have come."""
+    duplicate_t: int = 0
+    """When the last of them came."""
     timer: tuple[int, int, int, int] | None = None
     """Of a segment that only the timer can have sent again: its number, when, after how many ns, how many times in a row."""
     since_timeout: tuple[int, int] | None = None
@@ -175,6 +216,24 @@ class Side:
     """When the peer's window came to be closed with nothing under way, if it has not sent anything since."""
     opened: Fact | None = None
     """What opened it again."""
+    silly: Fact | None = None
+    """A small segment that filled a small window."""
+    shortest_rto: int | None = None
+    """ns: the shortest time after which the timer, and nothing else, has sent something again for the first time."""
+    samples_then: int = 0
+    """:attr:`samples` when the timer expired last."""
+    alone_then: bool = False
+    """Nothing else was under way then."""
+    slow_timer: int = 0
+    """ns: how long the timer, longer than it should be, has taken for the left edge; 0 if it has not."""
+    burst: Burst | None = None
+    """Data that it has begun to send after a pause."""
+    collapsed: Reduced | None = None
+    """Its window since the last timeout."""
+    recovery: Reduced | None = None
+    """Its window in fast recovery, and after it."""
+    cramped_t: int = 0
+    """When the peer's window last came to have room for a segment that it had not had."""
     timer_sure: bool = False
     """It cannot have been a tail loss probe."""
     rtt_low: int | None = None
@@ -197,28 +256,36 @@ class Side:
     edge_ack: int = 0
     """The acknowledgment number with which it did."""
     edge_t: int = 0
+    shrunk: bool = False
+    """It has taken back some of its window: what came there it may have refused, and nobody can tell what it knows."""
     window: int = 0
     """The last that it announced."""
     edge_last: int = 0
     """Where that one ended."""
     odd_t: int | None = None
     """When a segment last came that is to be answered and not to be processed."""
+    corrupt: int = 0
+    """Segments of it whose checksum is wrong."""
     spoke: int = 0
     """The number of the last packet that it sent."""
     most_window: int = 0
     arrivals: deque[Arrival] = field(default_factory=deque)
+    early: list[Fact] = field(default_factory=list)
+    """Data that came in order before it had sent anything but its SYN,ACK."""
     owed: deque[Owed] = field(default_factory=deque)
     credit: int = 0
     """How many ACKs it may send that say nothing new."""
     since: int = 0
     """Segments that came since it sent one."""
+    doubtful: int = 0
+    """Up to where the data is in order only if it has taken what it need not have taken."""
     balanced: bool = True
     """Every segment that came before those had been answered."""
     rst_only: bool = False
     """All that came since it sent something are RSTs."""
     # Options
-    shift: int | None = 0
-    """Of its window; None if the capture does not say."""
+    shift: int | None = None
+    """Of its window; None if the capture does not say, as where it begins later than the connection."""
     sack_ok: bool | None = None
     ts_ok: bool | None = None
     ts_high: tuple[int, int] | None = None
@@ -232,13 +299,15 @@ class Side:
     """What TS.Recent became, and when."""
     perhaps: deque[int] = field(default_factory=deque)
     """TSvals of segments that it may have taken or not."""
+    after_idle: Fact | None = None
+    """Data in order that came after so long a pause that its timestamp does not count."""
     # Evidence about where the capture was taken
     reaction: int | None = None
     """ns: the shortest time from a segment to it until an answer that shows it had come."""
     missing: bool = False
     """It was captured out of order, or not at all: it is not near."""
     deaf: bool = False
-    """Something was captured on its way to it that never arrived: it is not near."""
+    """Something was captured on its way to it that never arrived, or what it sent was overtaken before it was captured: it is not near."""
     outbound: bool | None = None
 
     def relative(self, number: int) -> int:
@@ -263,6 +332,11 @@ class Side:
     def contiguous(self) -> int:
         """Up to where everything can have come to it, from what it acknowledged on."""
         return self.got.end_from(self.acked or 0)
+
+    @property
+    def host(self) -> str:
+        """Its address, as its name has it."""
+        return self.name.rpartition(":")[0]
 
     @property
     def closed(self) -> bool:

@@ -12,10 +12,10 @@ from conformance.wire.seq import diff
 if TYPE_CHECKING:
     from conformance.oracle.flow import Flow
 
-__all__ = ["arrive", "judge", "older", "stale", "would_be_stale"]
+__all__ = ["arrive", "judge", "older", "older_than_some", "stale", "would_be_stale"]
 
 _MS = 1_000_000
-_HALF = 1 << 31
+_HALF, _MASK = 1 << 31, 0xFFFF_FFFF
 _MOST_RECENT = 64
 _LONGEST_IDLE = 24 * 24 * 3600 * 1000 * _MS
 """ns after which TS.Recent is not valid any more (section 5.5)."""
@@ -44,6 +44,9 @@ def _clock(flow: Flow, e: Side, f: Fact, value: int) -> None:
     if e.ts_high is not None:
         high, since = e.ts_high
         step = diff(value, high)
+        if f.t - since > _LONGEST_IDLE:  # half the numbers are passed by a clock of milliseconds
+            e.ts_first = e.ts_high = (value, f.t)
+            return
         if step < 0:
             if f.t - since <= flow.slack:
                 return
@@ -70,7 +73,9 @@ def _echo(flow: Flow, e: Side, f: Fact, echo: int) -> None:
     elif e.recent and e.ts_ok and len(e.recent) < _MOST_RECENT:
         ends = [t for t, _ in e.recent][1:]
         allowed = [value for (_, value), end in zip(e.recent, [*ends, f.t + 1], strict=True) if end > f.t - flow.slack]
-        if echo not in allowed and echo not in e.perhaps:
+        if echo in e.perhaps and echo not in allowed:
+            e.recent.append((f.t, echo))  # it has taken that one
+        elif echo not in allowed:
             flow.find("echo-not-recent", e, f, f"TSecr is {echo}, though TS.Recent is {allowed[-1]}", near=e)
     e.echo = echo
 
@@ -83,15 +88,28 @@ def stale(p: Side, f: Fact) -> bool:
     ts = f.options.ts
     if ts is None or p.echo is None or not p.ts_ok or f.flags & RST:
         return False
-    if not all(older(ts[0], value) for value in (p.echo, *(value for _, value in p.recent), *p.perhaps)):
+    if not older(ts[0], p.echo) or not older(ts[0] + 1, p.echo):
         return False
-    return older(ts[0] + 1, p.echo) and f.t - p.news_t < _LONGEST_IDLE
+    if f.t - p.news_t < _LONGEST_IDLE:
+        return all(older(ts[0], value) for value in (*(value for _, value in p.recent), *p.perhaps))
+    in_order = f.data and f.seq == p.acked and p.synchronized and p.edge is not None and f.end <= p.edge
+    if in_order and p.last_sent is not None and f.t - p.last_sent.t > _LONGEST_IDLE:
+        p.after_idle = f
+    return False
 
 
 def would_be_stale(p: Side, f: Fact) -> bool:
     """The same of a RST, which is not to be judged by it (section 5.2)."""
     ts = f.options.ts
     return ts is not None and p.echo is not None and bool(p.ts_ok) and older(ts[0], p.echo)
+
+
+def older_than_some(p: Side, value: int) -> bool:
+    """Is it older than anything that ``p`` may have for TS.Recent? (:func:`older` of each, but this is asked of every segment.)"""
+    for _, known in p.recent:
+        if 0 < (known - value) & _MASK < _HALF:
+            return True
+    return any(0 < (known - value) & _MASK < _HALF for known in p.perhaps)
 
 
 def older(value: int, than: int) -> bool:

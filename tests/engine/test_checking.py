@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engine import checking
+from conformance.capture import read_pcap
 from conformance.engine.checking import judge_file
 from conformance.oracle.finding import Connection, Vantage, Verdict
 from tests.cli.talk import good, odd, write, wrong
@@ -29,7 +29,7 @@ def test_those_that_are_not_asked_for_are_left_out(tmp_path: Path) -> None:
 
 
 def test_it_ends_when_it_is_told_to_with_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "EVERY", 5)
+    monkeypatch.setattr(read_pcap, "MOST", 5)
     path = write(tmp_path / "x.pcap", good(), wrong(), odd())
     told: list[int] = []
 

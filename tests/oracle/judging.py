@@ -38,20 +38,20 @@ def _trace(frames: Iterable[Frame]) -> Trace:
     return trace
 
 
-def judged(packets: Iterable[Seen], vantage: Vantage | None = Vantage.BOTH, slack: int = 0) -> list[Connection]:
+def judged(packets: Iterable[Seen], vantage: Vantage | None = Vantage.BOTH, slack: int = 0, strict: bool = False) -> list[Connection]:
     """All connections."""
     connections: list[Connection] = []
-    judge = Judge(connections.append, vantage, slack, whole=True)
+    judge = Judge(connections.append, vantage, slack, strict, whole=True)
     for packet in packets:
         judge.see(packet)
     judge.end()
     return connections
 
 
-def against_sut(packets: Sequence[Seen], vantage: Vantage | None = Vantage.BOTH, slack: int = 0) -> list[Finding]:
+def against_sut(packets: Sequence[Seen], vantage: Vantage | None = Vantage.BOTH, slack: int = 0, strict: bool = False) -> list[Finding]:
     """What is found against an endpoint from which the stack under test sent something."""
     own = {endpoint(packet.packet) for packet in packets if not packet.outbound and isinstance(packet.packet, Segment)}
-    found = (finding for connection in judged(packets, vantage, slack) for finding in connection.findings)
+    found = (finding for connection in judged(packets, vantage, slack, strict) for finding in connection.findings)
     return [finding for finding in found if finding.endpoint in own]
 
 

@@ -60,8 +60,9 @@ OPENINGS = {
 
 _CHOICE = re.compile(r"\[([^][|]*)\|([^][|]*)]")
 _MARKED = re.compile(r"([!?])([\w,-]*)\s*([<>] .*)")
+_V6 = ip_address("2001:db8::").packed[:15]
 _SOURCE = re.compile(r" src=(\S+)")
-_SERVER = "192.0.2.2"
+_SERVER = "192.0.2.2", "[2001:db8::2]"
 
 Breach = tuple[str, str, int]
 """The name of a rule, ``client`` or ``server``, and the number of the packet that shows it."""
@@ -79,6 +80,7 @@ class Talk:
     slack: int = 0
     strict: bool = False
     whole: bool = False
+    ipv6: bool = False
 
 
 def talk(text: str, rule: str = "", right: bool = False) -> Talk:
@@ -87,8 +89,9 @@ def talk(text: str, rule: str = "", right: bool = False) -> Talk:
     A line is a packet as in :mod:`tests.capture.talks`, a millisecond after the one before if it has no ``after=``; ``>`` is the client's.
     Before it may stand ``!``: its sender breaks ``rule`` here, or ``?``: its receiver does; names of other rules may follow.
     ``[wrong|right]`` may stand anywhere, and one of the two is taken. Other lines: ``open NAME`` for one of :data:`OPENINGS`;
-    ``icmp SEQ MTU``: the client is told that what it sent at SEQ is too big; ``connection peer_port=… peer_isn=… sut_isn=…`` for another
-    connection; ``end MS`` for how much longer nothing comes; ``near client``, ``near server``; ``strict``, ``whole``, ``slack MS``.
+    ``icmp SEQ MTU``: the client is told that what it sent at SEQ is too big; ``icmp SEQ TYPE/CODE``: of another error;
+    ``connection peer_port=… peer_isn=… sut_isn=…`` for another connection; ``end MS`` for how much longer nothing comes;
+    ``near client``, ``near server``; ``strict``, ``whole``, ``ipv6``, ``slack MS``.
     """
     text = _CHOICE.sub(lambda choice: choice[2 if right else 1], text)
     text = re.sub(r"open ([\w-]+)", lambda opening: OPENINGS[opening[1]], text)
@@ -99,25 +102,30 @@ def talk(text: str, rule: str = "", right: bool = False) -> Talk:
             sender = (marked[1] == "!") == (marked[3][0] == ">")
             made.breaches |= {(name or rule, "client" if sender else "server", len(made.packets) + 1) for name in marked[2].split(",")}
             line = marked[3]
-        elif word in ("connection", "end", "near", "strict", "whole", "slack"):
+        elif word in ("connection", "end", "near", "strict", "whole", "ipv6", "slack"):
             numbers = _heed(made, numbers, word, values)
             continue
-        packet = _packet(line, numbers)
+        packet = _packet(line, numbers, made.ipv6)
         made.end = packet.t + made.end
         made.packets.append(replace(packet, number=len(made.packets) + 1, t=made.end))
     return made
 
 
-def _packet(line: str, numbers: Numbers) -> Seen:
+def _packet(line: str, numbers: Numbers, ipv6: bool) -> Seen:
     """Its time is that since the packet before."""
+    family, own, other = (Family.IPV6, _V6 + PEER[3:], _V6 + SUT[3:]) if ipv6 else (Family.IPV4, PEER, SUT)
     if line.startswith("icmp"):
-        seq, mtu = map(int, line.split()[1:])
-        quote = Quote(PEER, SUT, numbers.peer_port, numbers.sut_port, numbers.peer_isn + seq)
-        return Seen(0, MS, Icmp(Family.IPV4, SUT, PEER, 3, 4, mtu, b"", quote))
+        seq, what = line.split()[1:]
+        kind, _, code = (what if "/" in what else "2/0" if ipv6 else "3/4").partition("/")
+        mtu = 0 if "/" in what else int(what)
+        quote = Quote(own, other, numbers.peer_port, numbers.sut_port, numbers.peer_isn + int(seq))
+        return Seen(0, MS, Icmp(family, other, own, int(kind), int(code), mtu, b"", quote))
     (turn,) = exchange(line, replace(numbers, start=0)).turns
     segment = turn.packet
     assert isinstance(segment, Segment)
-    segment.ip_size = 40 + len(segment.options_data) + len(segment.payload)
+    if ipv6:
+        segment = replace(segment, family=family, src=_V6 + segment.src[3:], dst=_V6 + segment.dst[3:])
+    segment.ip_size = (60 if ipv6 else 40) + len(segment.options_data) + len(segment.payload)
     if source := _SOURCE.search(line):
         segment.src = ip_address(source[1]).packed
     return Seen(0, turn.t, segment)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.oracle.judge
-from conformance.oracle import arriving, congestion, side, timestamps
+from conformance.oracle import arriving, congestion, isns, side, timestamps
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.flow import Flow
 from conformance.oracle.judge import Judge
@@ -145,7 +145,7 @@ def sizes(thing: Flow | Side) -> dict[str, int]:
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is bounded by ``MOST_KEPT`` is bounded by ``KEPT``."""
-    for module in (arriving, congestion, conformance.oracle.judge, side, timestamps):
+    for module in (arriving, congestion, isns, side, timestamps):
         monkeypatch.setattr(module, "MOST_KEPT", KEPT)
 
 

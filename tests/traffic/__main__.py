@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from fnmatch import fnmatch
 from pathlib import Path
 
 from conformance.link.errors import EnvironmentFault
 
+from .making import chosen, made, runs
 from .privilege import acquire_for_children
-from .scenario import Capture, Scenario, make
-from .scenarios import SCENARIOS
+from .scenario import Capture, Scenario
 
 __all__ = ["main"]
 
@@ -24,9 +21,9 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Exit status 1 if a scenario could not be made, 3 if this machine makes none."""
     options = _parser().parse_args(arguments)
-    chosen = [scenario for scenario in SCENARIOS if not options.only or any(fnmatch(scenario.name, only) for only in options.only)]
+    scenarios = chosen(options.only)
     if options.list:
-        print("\n".join(scenario.name for scenario in chosen))
+        print("\n".join(scenario.name for scenario in scenarios))
         return 0
     try:
         acquire_for_children()
@@ -34,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fault, file=sys.stderr)
         return 3
     options.out.mkdir(parents=True, exist_ok=True)
-    captures, failed = _make(chosen, options)
+    captures, failed = _make(scenarios, options)
     manifest = json.dumps([asdict(capture) for capture in captures], indent=1)
     (options.out / "manifest.json").write_text(manifest + "\n")
     print(f"{sum(capture.packets for capture in captures if capture.vantage == 'client'):,} packets at the clients")
@@ -51,24 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make(chosen: Sequence[Scenario], options: argparse.Namespace) -> tuple[list[Capture], int]:
+def _make(scenarios: Sequence[Scenario], options: argparse.Namespace) -> tuple[list[Capture], int]:
     """All captures, and how many scenarios failed."""
-    share = options.packets / (sum(scenario.share * len(scenario.families) for scenario in chosen) or 1)
     captures: list[Capture] = []
     failed = 0
-    for scenario in chosen:
-        for family in scenario.families:
-            began = time.monotonic()
-            seed = options.seed + zlib.crc32(f"{scenario.name} {family}".encode())
-            try:
-                made = make(scenario, family, options.out, int(share * scenario.share), seed)
-            except (OSError, EOFError) as error:
-                failed += 1
-                print(f"{scenario.name} {family}: {error}", flush=True)
-                continue
-            captures += made
-            figures = ", ".join(f"{capture.vantage} {capture.packets:,}" for capture in made)
-            print(f"{scenario.name} {family}: {figures} packets in {time.monotonic() - began:.1f} s", flush=True)
+    for scenario, family, wanted in runs(scenarios, options.packets):
+        result = made(scenario, family, options.out, wanted, options.seed)
+        captures += result.captures
+        failed += bool(result.error)
+        figures = ", ".join(f"{capture.vantage} {capture.packets:,}" for capture in result.captures)
+        said = result.error or f"{figures} packets in {result.seconds:.1f} s"
+        print(f"{scenario.name} {family}: {said}", flush=True)
     return captures, failed
 
 

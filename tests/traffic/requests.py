@@ -10,7 +10,7 @@ from random import Random
 from struct import Struct
 
 from .octets import drain, drain_and_close, receive, reset, send, wait_for_data
-from .world import World
+from .world import PORT, World
 
 __all__ = ["ENDS", "ask", "many_requests", "serve"]
 
@@ -94,13 +94,13 @@ def many_requests(world: World) -> None:
             client.result()
 
 
-def ask(world: World, rng: Random, most: int = sys.maxsize) -> None:
+def ask(world: World, rng: Random, most: int = sys.maxsize, port: int = PORT) -> None:
     """One connection after another, until there are so many, or enough packets."""
     while most > 0 and not world.enough():
         most -= 1
         end = rng.randrange(len(ENDS))
         request, answer = (int(10 ** rng.uniform(0, rng.choice(_MAGNITUDES))) for _ in range(2))
-        with contextlib.suppress(ConnectionError, TimeoutError), contextlib.closing(world.connect()) as near:
+        with contextlib.suppress(ConnectionError, TimeoutError), contextlib.closing(world.connect(port=port)) as near:
             near.settimeout(_PATIENCE)
             near.sendall(_HEADER.pack(request, answer, end))
             send(near, request)

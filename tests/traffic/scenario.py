@@ -30,6 +30,11 @@ class Scenario:
     """What Linux does there that the RFCs advise against, so that findings about it are right."""
     families: tuple[str, ...] = ("ipv4", "ipv6")
 
+    @property
+    def vantages(self) -> tuple[str, ...]:
+        """Where it is captured: between the ends only if there is something between them."""
+        return ("client", "server") if self.setup.impairment is None else ("client", "middle", "server")
+
 
 @dataclass(frozen=True, slots=True)
 class Capture:
@@ -60,8 +65,7 @@ def make(scenario: Scenario, family: str, folder: Path, wanted: int, seed: int) 
         OSError: the machine does not give what the scenario asks for, or a capture misses packets each time.
     """
     setup = scenario.setup
-    vantages = ("client", "server") if setup.impairment is None else ("client", "middle", "server")
-    files = {vantage: folder / f"{scenario.name}-{family}-{vantage}.pcap" for vantage in vantages}
+    files = {vantage: folder / f"{scenario.name}-{family}-{vantage}.pcap" for vantage in scenario.vantages}
     for attempt in range(_TRIES):
         with network(setup, family, seed + attempt, files) as net:
             with World(net, Random(seed), wanted) as world:

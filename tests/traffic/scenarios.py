@@ -8,7 +8,7 @@ from functools import partial
 from conformance.link.impaired import Impairment
 
 from . import adversity, openings
-from .mixture import mixture
+from .mixture import calm_mixture, mixture
 from .options import TCP_WINDOW_CLAMP, from_isn, option, signed
 from .pcap import SNAP_ALL
 from .requests import many_requests
@@ -16,7 +16,7 @@ from .scenario import Scenario
 from .setup import MS, Setup
 from .transfers import bulk, bulk_both_ways, keepalive, ping_pong, slow_reader, stop_and_go
 
-__all__ = ["MIXTURE", "SCENARIOS"]
+__all__ = ["CALM", "MIXTURE", "SCENARIOS"]
 
 _CLEAN = Impairment()
 _ROUGH = Impairment(loss=0.01, reorder=0.01, duplicate=0.005, delay=2 * MS, jitter=MS)
@@ -30,8 +30,11 @@ few = partial(bulk, streams=4)
 few_both_ways = partial(bulk_both_ways, streams=2)
 
 MIXTURE = Scenario("mixture", mixture, Setup(impairment=Impairment(loss=0.0005, reorder=0.0005)), share=8)
+CALM = Scenario("mixture-calm", calm_mixture, share=4)
+"""The same where nothing is lost: one veth pair from end to end, and no more than it can take."""
 _DATA = (
     MIXTURE,
+    CALM,
     Scenario("bulk", bulk, share=8),
     Scenario("bulk-both-ways", bulk_both_ways, share=8),
     Scenario("bulk-middle", few_both_ways, Setup(impairment=_CLEAN), share=4),

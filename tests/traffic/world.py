@@ -6,7 +6,7 @@ import contextlib
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from random import Random
 
@@ -91,17 +91,22 @@ class World:
         return near, accept(listener)
 
     @contextlib.contextmanager
-    def serving(self, serve: Callable[[socket.socket], object], prepare: Prepare = as_it_is) -> Iterator[None]:
+    def serving(
+        self, serve: Callable[[socket.socket], object], prepare: Prepare = as_it_is, ports: Sequence[int] = (PORT,)
+    ) -> Iterator[None]:
         """The server runs ``serve`` in a thread for each connection that it accepts, for the length of a ``with`` block."""
-        listener = self.listener(prepare)
-        listener.settimeout(None)
-        self.start(self._accept, listener, serve)
+        listeners = [self.listener(prepare, port=port) for port in ports]
+        for listener in listeners:
+            listener.settimeout(None)
+            self.start(self._accept, listener, serve)
         try:
             yield
         finally:
-            listener.shutdown(socket.SHUT_RD)  # no socket listens any more, so that accept() fails
+            for listener in listeners:
+                listener.shutdown(socket.SHUT_RD)  # no socket listens any more, so that accept() fails
             self.join()
-            listener.close()
+            for listener in listeners:
+                listener.close()
 
     def _accept(self, listener: socket.socket, serve: Callable[[socket.socket], object]) -> None:
         while True:

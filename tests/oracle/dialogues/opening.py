@@ -91,6 +91,10 @@ DIALOGUES = {
         connection peer_port=5 peer_isn=[101000|2000000]
         !> S 0:0(0) opts=mss after=100
         """,
+    "connection-exists": """
+        open plain
+        !> [S 0:0(0) opts=mss|P. 1:11(10) ack 1] after=1000
+        """,
     "isn-constant": """
         open plain
         connection peer_port=40001 peer_isn=[1000|2000] sut_isn=77

@@ -43,6 +43,20 @@ DIALOGUES = {
         > [S 11:21(10)|P. 11:21(10) ack 1]
         !< . 1:1(0) ack [22|21]
         """,
+    "refused-after-idle": """
+        open heard-stamps
+        > P. 11:21(10) ack 1 opts=ts:2160000000:3 after=2160000000
+        !< . 1:1(0) ack [11|21] opts=ts:2160000001:[2|2160000000]
+        """,
+    "died-of-soft-error": """
+        near client
+        open plain
+        > P. 1:11(10) ack 1
+        icmp 1 3/1
+        [|> P. 1:11(10) ack 1 after=1000]
+        < . 1:1(0) ack 11 after=5500
+        !> R 11:11(0)
+        """,
     "died-of-rst-outside": """
         open heard
         > R 70000:70000(0)

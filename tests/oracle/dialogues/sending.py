@@ -38,6 +38,30 @@ DIALOGUES = {
         !window-shrunk < . 1:1(0) ack 11 win=[100|65000]
         !> P. 11:211(200) ack 1
         """,
+    "silly-segment": """
+        > S 0:0(0) opts=mss
+        < S. 0:0(0) ack 1 opts=mss:500 win=1000
+        > . 1:1(0) ack 1
+        > . 1:501(500) ack 1
+        > . 501:1001(500) ack 1
+        < . 1:1(0) ack 1001 win=100
+        !> [.|P.] 1001:1101(100) ack 1
+        < . 1:1(0) ack 1101 win=1000
+        > . 1101:1601(500) ack 1
+        """,
+    "mtu-below-68": """
+        open plain
+        > . 1:501(500) ack 1
+        icmp 1 60
+        !> . 1:[21(20)|29(28)] ack 1
+        """,
+    "mtu-below-1280": """
+        ipv6
+        open plain
+        > . 1:1401(1400) ack 1
+        icmp 1 1000
+        !> . 1:[941(940)|1221(1220)] ack 1
+        """,
     "window-shrunk": """
         open plain
         > P. 1:11(10) ack 1
@@ -112,5 +136,9 @@ DIALOGUES = {
         > P. 1:11(10) ack 1
         [|< . 1:1(0) ack 11]
         !> . 10:10(0) ack 1
+        """,
+    "urgent-pointer-empty": """
+        open plain
+        !> PU. 1:2(1) ack 1 urg=[0|1]
         """,
 }
