@@ -50,11 +50,13 @@ def _suspects(flow: Flow, e: Side, f: Fact) -> None:
         return
     for suspicion in [suspicion for suspicion in flow.suspicions if suspicion.side is not e]:
         unsent = suspicion.rule == "ack-of-unsent"
-        if f.seq < suspicion.number:  # else it goes on behind that: the capture has missed it
-            if unsent and f.seq == suspicion.top:
-                flow.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=suspicion.shown)
-            elif unsent or not f.seq <= suspicion.top < f.end:
-                continue
+        if unsent and f.seq == suspicion.top:
+            new = flow.sight.complete or f.end > suspicion.number or f.t - suspicion.fact.t > 2 * e.rtt_high + 4 * flow.slack
+            flow.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=new)  # else it was sent before that came
+        elif f.seq >= suspicion.number or (not unsent and f.seq <= suspicion.top < f.end):
+            flow.missed()  # it goes on behind that, or sends it only now as far as the capture shows
+        else:
+            continue
         flow.suspicions.remove(suspicion)
 
 
@@ -62,7 +64,7 @@ def _number(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """What is acknowledged has come (RFC 9293, 3.1), and what has been acknowledged stays so."""
     ack = f.ack
     assert ack is not None
-    if not p.spoke and flow.begun:
+    if flow.begun and not (p.spoke or p.corrupt):
         flow.missed()
     if e.acked is not None:
         if ack == e.acked:

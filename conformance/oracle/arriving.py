@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from conformance.oracle import acknowledging, congestion, timestamps
 from conformance.oracle.fact import Fact
 from conformance.oracle.finding import Vantage
-from conformance.oracle.side import MOST_KEPT, Arrival, Owed, Refused, Side
+from conformance.oracle.side import MOST_KEPT, UNDER_WAY, Arrival, Owed, Refused, Side
 from conformance.wire.segment import ACK, CWR, ECE, FIN, RST, SYN
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def _refuse(p: Side, f: Fact, rule: str, reason: str) -> None:
         p.refused.append(Refused(f.seq, f.end, rule, reason))
 
 
-def overdue(flow: Flow, t: int, speaker: Side | None) -> None:
-    """The time is ``t``, and ``speaker`` is about to send: what has been owed for too long?"""
+def overdue(flow: Flow, t: int, speaker: Side | None, f: Fact | None = None) -> None:
+    """The time is ``t``, and ``speaker`` is about to send ``f``: what has been owed for too long?"""
     for side in (flow.a, flow.b):
         if side.arrivals and t - side.arrivals[0].fact.t > _PROMPT:
-            _unacknowledged(flow, side, t)
+            _unacknowledged(flow, side, t, f if speaker is side else None)
         if side.due_fast is not None and t - side.due_fast.t > _PROMPT + 4 * flow.slack:
             if flow.alive(side) and not side.missing:
                 cause = side.due_fast
@@ -64,7 +64,7 @@ def overdue(flow: Flow, t: int, speaker: Side | None) -> None:
         congestion.overdue(flow, side, t, side is speaker)
 
 
-def _unacknowledged(flow: Flow, side: Side, t: int) -> None:
+def _unacknowledged(flow: Flow, side: Side, t: int, f: Fact | None) -> None:
     """Data that came in order waits for its ACK: half a second at most, and not while more than two full segments have come."""
     first = side.arrivals[0].fact
     other = flow.b if side is flow.a else flow.a
@@ -81,7 +81,17 @@ def _unacknowledged(flow: Flow, side: Side, t: int) -> None:
         side.arrivals.popleft()
         if flow.alive(side):
             rule = side.odd[1] if side.odd is not None and side.odd[0].number > side.spoke else "late-ack"
-            flow.find(rule, side, first, f"not acknowledged for {(t - first.t) / _MS:.0f} ms", near=side)
+            plain = _plainly_late(side, other, first, f)
+            flow.find(rule, side, first, f"not acknowledged for {(t - first.t) / _MS:.0f} ms", near=side, plain=plain)
+
+
+def _plainly_late(side: Side, other: Side, first: Fact, f: Fact | None) -> bool:
+    """Can there be no ACK that the capture has missed: was it sent again, or does ``f`` acknowledge it, for which there is no other reason?"""
+    if other.flight and other.flight[0].count > 1 and other.flight[0].seq <= first.seq:
+        return True
+    if f is None or f.data or f.flags & (FIN | RST) or side.news_number != first.number:
+        return False
+    return f.ack == first.end and side.edge_last - first.end > side.most_window // 2  # else it may tell of more window
 
 
 def arrive(flow: Flow, e: Side, p: Side, f: Fact) -> None:
@@ -240,10 +250,14 @@ def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
     if ack is None:
         return
     if ack > p.una:
+        if p.hasty is not None and ack == 1:  # the first that there was
+            flow.find("data-before-handshake", p, *p.hasty, plain=True)
+        p.hasty = None
         _round_trip(p, f, ack)
         p.una = ack
         p.timer = None
         if sure:
+            p.una_before(f.t - flow.slack - UNDER_WAY)
             p.una_at.append((f.t, ack))
         p.duplicates, p.due_fast, p.advanced_t, p.probes = 0, None, f.t, None
         p.sacked.forget_below(ack)
@@ -264,6 +278,10 @@ def _acknowledged(flow: Flow, e: Side, p: Side, f: Fact, sure: bool) -> None:
         p.since_timeout = p.since_timeout[0], p.since_timeout[1] + 1
     if e.shift is not None:
         edge = ack + f.window
+        if p.beyond is not None and ack >= p.una:
+            if edge < p.beyond[0].last:
+                flow.find("beyond-window", p, *p.beyond, plain=True)
+            p.beyond = None
         p.peer_edge = edge if p.peer_edge is None or edge > p.peer_edge else p.peer_edge
     if e.shift is not None and (ack > p.wl2 or f.seq > p.wl1 or (f.seq == p.wl1 and ack == p.wl2)):
         p.wl1, p.wl2 = f.seq, max(ack, p.wl2)
@@ -292,6 +310,7 @@ def _round_trip(p: Side, f: Fact, ack: int) -> None:
         if sent.end == ack and sent.count > 1:  # with timestamps a retransmission may be measured, too
             took = f.t - sent.last_t
             p.rtt_low = took if p.rtt_low is None or took < p.rtt_low else p.rtt_low
+            p.rtt_high = max(p.rtt_high, f.t - sent.first_t) if p.ts_ok else p.rtt_high
         if sent.count == 1 and sent.end == ack and (sent.seq or not p.passive):  # a SYN,ACK may have been a cookie
             took = f.t - sent.first_t
             p.samples += 1

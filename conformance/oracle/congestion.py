@@ -11,7 +11,7 @@ from conformance.oracle.fact import Fact
 from conformance.oracle.finding import Vantage
 from conformance.oracle.intervals import Intervals
 from conformance.oracle.opening import initial_window, mss_of
-from conformance.oracle.side import MOST_KEPT, Side, Transmission
+from conformance.oracle.side import MOST_KEPT, UNDER_WAY, Side, Transmission
 from conformance.wire.segment import ACK, RST, SYN
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         unanswered = e.first_data_t is None or e.news_t <= e.first_data_t
         if unanswered and octets > limit + (mss if probe else 0):
             reason = f"{octets} octets under way before any was acknowledged; {limit} would be the most"
-            flow.find("initial-window", e, f, reason, near=None if octets > limit + mss else e)
+            at_once = e.first_data_t is None or f.t - e.first_data_t < (e.rtt_low or 0) * 9 // 10  # before any ACK, of which one may be missed
+            flow.find("initial-window", e, f, reason, near=None if octets > limit + mss else e, plain=at_once)
 
 
 def _growth(flow: Flow, e: Side, f: Fact) -> None:
@@ -180,7 +181,7 @@ def _probe(flow: Flow, e: Side, p: Side, f: Fact) -> None:
 
 def _again(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     """What was sent before, at least in part."""
-    if f.end <= e.una_before(f.t - flow.slack - 5 * _MS) and not f.flags & SYN:
+    if f.end <= e.una_before(f.t - flow.slack - UNDER_WAY) and not f.flags & SYN:
         flow.find("retransmitted-acknowledged", e, f, f"{f.seq} to {f.end} again, though up to {e.una} is acknowledged", near=e)
         return
     open_still = e.synchronized and e.fin is None and p.fin is None

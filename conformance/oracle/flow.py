@@ -45,8 +45,6 @@ class Suspicion:
     reason: str
     top: int
     """What the capture has, or has without a gap."""
-    shown: bool
-    """Up to then the capture had everything that matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,16 @@ class Flow:
 
     # Finding things ---------------------------------------------------------------------------------------------------
 
-    def find(self, rule: str, side: Side, fact: Fact, reason: str, near: Side | None = None, sure: bool = True) -> None:
-        """``side`` broke ``rule``, and ``fact`` shows it. Only the first time counts; what is sure takes the place of what is not."""
+    def find(
+        self, rule: str, side: Side, fact: Fact, reason: str, near: Side | None = None, sure: bool = True, plain: bool = False
+    ) -> None:
+        """``side`` broke ``rule``, and ``fact`` shows it. Only the first time counts; what is sure takes the place of what is not.
+
+        Args:
+            near: the end that the capture must be near to.
+            sure: no other reason is known.
+            plain: above all it cannot be that the capture has missed a packet.
+        """
         if rule in STRICT and not self.strict:
             return
         sure = sure and not (near is not None and near.shrunk)
@@ -107,7 +113,7 @@ class Flow:
         if known is not None and (known.sure or not sure):
             return
         again = known is not None and known.hinted and known.fact.number < fact.number
-        shown = sure and self.sight.shows(rule, again)
+        shown = sure and self.sight.shows(rule, again, plain)
         if shown or known is None or not known.hinted:
             self.drafts[key] = Draft(rule, side, fact, reason, near, shown, sure)
             self.sight.watch(self.a, self.b)
@@ -124,8 +130,9 @@ class Flow:
     def suspect(self, side: Side, fact: Fact, number: int, rule: str, reason: str, top: int) -> None:
         """``side`` tells of what the capture does not have; what the other side sends next may show who is wrong."""
         if len(self.suspicions) < _MOST_SUSPICIONS:
-            self.suspicions.append(Suspicion(side, fact, number, rule, reason, top, self.sight.shows(rule, False)))
-        self.missed()
+            self.suspicions.append(Suspicion(side, fact, number, rule, reason, top))
+        else:
+            self.missed()
 
     def alive(self, side: Side) -> bool:
         """Has it shown in this connection that it is there, and nothing that would have ended it?"""
@@ -161,7 +168,7 @@ class Flow:
         if self.former is not None and (e.reset or p.reset) and not (e.synchronized or p.synchronized) and not segment.flags & SYN:
             return True  # the attempt has failed, and what comes now may be about the connection before
         fact = self._fact(seen, segment, e, p)
-        arriving.overdue(self, fact.t, e)
+        arriving.overdue(self, fact.t, e, fact)
         if segment.flags & SYN and e.synchronized and fact.seq:  # of another connection, or an old one
             arriving.arrive(self, e, p, fact)
             e.last_sent = fact
@@ -170,7 +177,7 @@ class Flow:
             rules(self, e, p, fact)
         self._sent(e, p, fact)
         arriving.arrive(self, e, p, fact)
-        if self.sight.watching:
+        if self.sight.watching and not self.suspicions:
             self.sight.see(fact.number, self.a, self.b)
         return True
 
@@ -296,7 +303,9 @@ class Flow:
         """The connection and its findings, now that it is over, or the capture is, at ``t``."""
         arriving.overdue(self, t, None)
         for suspicion in self.suspicions:
-            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=self.given is Vantage.BOTH and suspicion.shown)
+            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=self.given is Vantage.BOTH)
+        if self.suspicions:
+            self.missed()
         a, b = self.a, self.b
         nobody_knows = self.given in _ENDS and not (a.syn or b.syn or self.sight.complete)  # who is the client
         places = (None, None) if nobody_knows else whereabouts.near(a, b)

@@ -17,7 +17,7 @@ from conformance.wire.segment import ACK, SYN, Icmp, Segment
 
 __all__ = ["MOST_FLOWS", "Judge", "Key", "endpoint_name"]
 
-MOST_FLOWS = 20_000
+MOST_FLOWS = 2_000
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""
 SLACK = 10_000_000
 """ns: what an ordinary machine may need between a segment on its wire and its answer, or the other way round."""
@@ -64,9 +64,10 @@ class Judge:
         here, there = (segment.src, segment.sport), (segment.destination, segment.dport)
         forward = here <= there
         key = (*here, *there) if forward else (*there, *here)
-        flow = self._flows.get(key)
+        flow = self._flows.pop(key, None)
         if flow is None:
             flow = self._begin(key, seen, segment)
+        self._flows[key] = flow  # behind all others: the first is the one that has been silent for longest
         while True:
             e, p = (flow.a, flow.b) if forward == flow.forward else (flow.b, flow.a)
             if flow.see(seen, segment, e, p):
@@ -110,12 +111,12 @@ class Judge:
     def end(self, t: int | None = None) -> None:
         """There are no more packets up to ``t``, or the last one's time: every connection that is left is judged and given to ``done``."""
         self._now = max(self._now, t or 0)
-        for key in list(self._flows):
+        for key in sorted(self._flows, key=lambda key: self._flows[key].number):
             self._end(key, self._now)
 
     def _begin(self, key: Key, seen: Seen, segment: Segment) -> Flow:
         if len(self._flows) >= MOST_FLOWS:
-            self._end(min(self._flows, key=lambda key: self._flows[key].last_t), seen.t)
+            self._end(next(iter(self._flows)), seen.t)
         client, server = (segment.src, segment.sport), (segment.destination, segment.dport)
         if segment.flags & (SYN | ACK) == SYN | ACK:  # a capture that begins with the answer
             client, server = server, client

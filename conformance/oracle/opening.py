@@ -129,7 +129,9 @@ def _without_syn(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     if f.data and p.syn is None and flow.begun:
         flow.find("data-before-handshake", e, f, f"{f.data} octets of data before the peer's SYN came")
     elif f.data and e.syn is not None and e.una < 1 and not _fast_open(flow):
-        flow.find("data-before-handshake", e, f, f"{f.data} octets of data before the SYN was acknowledged")
+        reason = f"{f.data} octets of data before the SYN was acknowledged"
+        flow.find("data-before-handshake", e, f, reason)
+        e.hasty = e.hasty or (f, reason)
     if e.syn is not None and p.syn is not None and not e.synchronized:
         _first_after_syn(flow, e, f)
 

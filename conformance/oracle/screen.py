@@ -15,7 +15,6 @@ import numpy as np
 
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.isns import Isns
-from conformance.oracle.judge import MOST_FLOWS
 from conformance.oracle.screen_after import advance, closed, overdue, succeeds
 from conformance.oracle.screen_closely import Closely, named
 from conformance.oracle.screen_ends import Cleared, cleared
@@ -34,7 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen"]
 
-_RUNS = 6
+MOST = 20_000
+"""Connections that are remembered at once: those that have been silent for longest are over, and forgotten, for others."""
+_AT_ONCE = 1000
+"""Packets that are read together for the closer look."""
+_RUNS = 4
 """Runs whose packets are there for a while, for connections that turn out to need the closer look."""
 
 
@@ -49,7 +52,7 @@ class Screen:
     """
 
     def __init__(
-        self, done: Callable[[Connection], None], vantage: Vantage | None = None, strict: bool = False, most: int = MOST_FLOWS
+        self, done: Callable[[Connection], None], vantage: Vantage | None = None, strict: bool = False, most: int = MOST
     ) -> None:
         self.packets = self.closely = 0
         """How many packets have been seen, and how many of them got the closer look."""
@@ -101,6 +104,7 @@ class Screen:
         """
         self._ended = []
         clear = self._forgotten(np.array(list(self._slots.values()), np.int64))
+        self._runs.clear()
         if self._later:
             keys = np.array([key for key, _ in self._later.values()], np.int64)
             firsts = {name: first for name, (_, first) in self._later.items()}
@@ -118,8 +122,9 @@ class Screen:
 
     def _judged(self, packets: Packets, rows: Numbers) -> None:
         self.closely += len(rows)
-        for seen in packets.packets(rows):
-            self._judge.see(seen)
+        for begin in range(0, len(rows), _AT_ONCE):
+            for seen in packets.packets(rows[begin : begin + _AT_ONCE]):
+                self._judge.see(seen)
 
     def _over(self, connection: Connection) -> None:
         """The judge is done with it."""

@@ -54,6 +54,12 @@ class Acks:
     burst: Numbers
     """Octets that each voice has sent since a pause, if nothing has come since."""
 
+    @classmethod
+    def blank(cls, rows: int, voices: int) -> Acks:
+        """Nothing has been seen yet."""
+        numbers = (np.zeros(voices, np.int64) for _ in range(5))
+        return cls(np.zeros(rows, np.bool_), np.zeros(voices, np.bool_), np.zeros(voices, np.bool_), np.zeros(rows, np.bool_), *numbers)
+
 
 def acks(table: Table, packets: Packets, told: Truths) -> Acks:
     """What has been acknowledged when; ``told`` are the rows that are no RST."""
@@ -62,7 +68,8 @@ def acks(table: Table, packets: Packets, told: Truths) -> Acks:
     covers = np.searchsorted(voice[at] * APART + end[at], (voice ^ 1) * APART + ack, "right")  # the first that each row does not cover
     at = np.append(at, len(voice))
     most = np.maximum(np.maximum.reduceat(np.where(table.new, table.length, 0), table.begin), state.most.reshape(-1))
-    made = Acks(np.zeros(len(voice), np.bool_), np.zeros(len(most), np.bool_), np.zeros(len(most), np.bool_), told, most, most, most, most, most)
+    made = Acks.blank(len(voice), len(most))
+    made.most = most
     due = np.append(len(at) - 1, covers[:-1])  # the oldest that was not acknowledged before each row
     rows, oldest = _there(table, np.flatnonzero(told), at[due[told]], 1)
     waited = t[rows] - t[oldest]

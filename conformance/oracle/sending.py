@@ -65,7 +65,9 @@ def _window(flow: Flow, e: Side, f: Fact) -> None:
         return
     probe = f.data == 1
     if f.last > e.peer_edge and not (probe and f.first <= e.peer_edge):
-        flow.find("beyond-window", e, f, f"data up to {f.last}, though the window reached to {e.peer_edge} at most")
+        reason = f"data up to {f.last}, though the window reached to {e.peer_edge} at most"
+        flow.find("beyond-window", e, f, reason)
+        e.beyond = f, reason
     elif f.last > e.top and not probe:
         if e.peer_edges and f.last <= e.peer_edges[-1][1]:
             return

@@ -9,11 +9,13 @@ from conformance.oracle.fact import Fact
 from conformance.oracle.intervals import Intervals
 from conformance.wire.seq import diff
 
-__all__ = ["MOST_KEPT", "Arrival", "Burst", "Owed", "Reduced", "Refused", "Side", "Transmission"]
+__all__ = ["MOST_KEPT", "UNDER_WAY", "Arrival", "Burst", "Owed", "Reduced", "Refused", "Side", "Transmission"]
 
 _MASK = 0xFFFF_FFFF
 MOST_KEPT = 4096
 """Transmissions, timestamps, refused segments … that are remembered of a side: what memory is bounded by."""
+UNDER_WAY = 5_000_000
+"""ns that a segment may be on its way through a machine after what came meanwhile could still have stopped it."""
 
 
 @dataclass(slots=True)
@@ -119,6 +121,10 @@ class Side:
     sacked: Intervals = field(default_factory=Intervals)
     peer_edge: int | None = None
     """The rightmost edge of the peer's window that has come."""
+    hasty: tuple[Fact, str] | None = None
+    """Data before its SYN was acknowledged, unless the capture has missed that: the next acknowledgment tells."""
+    beyond: tuple[Fact, str] | None = None
+    """Data beyond that, unless the capture has missed a window: the next one tells."""
     peer_edges: deque[tuple[int, int]] = field(default_factory=deque)
     """The edges that came, and when: as far back as reactions may take."""
     wl1: int = -1

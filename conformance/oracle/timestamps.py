@@ -37,7 +37,7 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         if echo:
             flow.find("echo-without-ack", e, f, f"TSecr is {echo} in a segment without ACK")
         return
-    _echo(flow, e, f, echo)
+    _echo(flow, e, p, f, echo)
 
 
 def _clock(flow: Flow, e: Side, f: Fact, value: int) -> None:
@@ -67,16 +67,32 @@ def _microseconds(ticks: int, passed: int) -> bool:
     return passed > 20 * _MS and abs(ticks * 1000 / passed - 1) < 0.1
 
 
-def _echo(flow: Flow, e: Side, f: Fact, echo: int) -> None:
+def _may_be_missed(p: Side, f: Fact, value: int) -> bool:
+    """May ``p`` have sent this TSval in a segment that the capture does not have: after its SYN, and not later than now?"""
+    syn = p.syn.options.ts and (p.syn.options.ts[0], p.syn.t) if p.syn is not None else None
+    first, latest = p.ts_first or syn, p.ts_high or syn
+    if first is None or latest is None:
+        return True
+    fast = 1000 if _microseconds(diff(latest[0], first[0]), latest[1] - first[1]) else 1
+    most = (f.t - latest[1] + 20 * _MS) * 6 * fast // (5 * _MS)
+    return diff(value, latest[0]) <= most and (syn is None or not older(value, syn[0]))
+
+
+def _echo(flow: Flow, e: Side, p: Side, f: Fact, echo: int) -> None:
     if e.heard and echo not in e.heard and len(e.heard) < MOST_KEPT:
-        flow.find("echo-of-unsent", e, f, f"TSecr is {echo}, which the peer has not sent")
+        missed = not flow.sight.complete and _may_be_missed(p, f, echo)
+        flow.find("echo-of-unsent", e, f, f"TSecr is {echo}, which the peer has not sent", plain=not missed)
+        if missed:
+            e.heard[echo] = None
+            flow.missed()
     elif e.recent and e.ts_ok and len(e.recent) < _MOST_RECENT:
         ends = [t for t, _ in e.recent][1:]
         allowed = [value for (_, value), end in zip(e.recent, [*ends, f.t + 1], strict=True) if end > f.t - flow.slack]
         if echo in e.perhaps and echo not in allowed:
             e.recent.append((f.t, echo))  # it has taken that one
         elif echo not in allowed:
-            flow.find("echo-not-recent", e, f, f"TSecr is {echo}, though TS.Recent is {allowed[-1]}", near=e)
+            plain = older(echo, allowed[0])  # a later one it may have taken: what it had acknowledged by then may be missing
+            flow.find("echo-not-recent", e, f, f"TSecr is {echo}, though TS.Recent is {allowed[-1]}", near=e, plain=plain)
     e.echo = echo
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.capture.reader import CaptureReader
 from conformance.engine.checking import judge_file
 from conformance.oracle.finding import Connection, Finding, Vantage
+from conformance.oracle.judge import Judge
+from conformance.report.check.summary import FileSummary
 from tests.traffic.scenario import Capture
 
 from .known import known
@@ -55,8 +58,8 @@ class Judged:
             yield f"  {path}: {where}: {found.endpoint} {found.rule.name} ({found.rule.requirement}, {found.verdict}): {found.reason}"
 
 
-def judged(folder: Path, capture: Capture, vantage: Vantage | None) -> Judged:
-    """Judge a capture as ``conformance check`` does."""
+def judged(folder: Path, capture: Capture, vantage: Vantage | None, closely: bool = False) -> Judged:
+    """Judge a capture as ``conformance check`` does; ``closely``: every connection packet by packet, as a live trace is."""
     said = Judged(capture, vantage)
 
     def take(connection: Connection) -> None:
@@ -69,7 +72,7 @@ def judged(folder: Path, capture: Capture, vantage: Vantage | None) -> Judged:
             else:
                 said.ambiguous[finding.rule.name] += 1
 
-    summary = judge_file(folder / capture.file, vantage, take)
+    summary = (_closely if closely else judge_file)(folder / capture.file, vantage, take)
     said.packets, said.connections = summary.packets, summary.connections
     said.error = summary.error or summary.truncated
     if not said.error and said.packets != capture.packets:
@@ -77,10 +80,26 @@ def judged(folder: Path, capture: Capture, vantage: Vantage | None) -> Judged:
     return said
 
 
-def judged_all_ways(folder: Path, captures: Sequence[Capture]) -> list[Judged]:
+def _closely(path: Path, vantage: Vantage | None, done: Callable[[Connection], None]) -> FileSummary:
+    summary = FileSummary()
+
+    def take(connection: Connection) -> None:
+        summary.take(connection)
+        done(connection)
+
+    judge = Judge(take, vantage)
+    with CaptureReader(path) as reader:
+        for seen in reader.packets():
+            judge.see(seen)
+    judge.end()
+    summary.packets, summary.truncated = reader.counts.frames, reader.counts.truncated
+    return summary
+
+
+def judged_all_ways(folder: Path, captures: Sequence[Capture], closely: bool = False) -> list[Judged]:
     """Each capture, judged with where it was taken, without, and as one machine's if nothing lies between the ends."""
     return [
-        judged(folder, capture, vantage)
+        judged(folder, capture, vantage, closely)
         for capture in captures
         for vantage in (Vantage(capture.vantage), None, *(() if capture.forwarder else (Vantage.BOTH,)))
     ]

@@ -31,8 +31,14 @@ KNOWN = (
     ),
     Known(
         "syn-no-backoff",
-        ("dead-host", "overflow*", "syn-lost"),
+        ("*",),
         "Linux repeats the first SYNs every second: tcp_syn_linear_timeouts",
+        r"again after 1\d{3} ms, where it was 1\d{3} ms before",
+    ),
+    Known(
+        "early-fast-retransmit",
+        ("*no-options", "*without-options", "*no-sack"),
+        "Linux without SACK counts on where an ACK of new data comes between duplicates: tcp_remove_reno_sacks()",
     ),
     Known(
         "initial-window",

@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(fault, file=sys.stderr)
             return 3
     total, began = Total(), time.monotonic()
-    for folder, result, said in _judged(_given(options.judge) if options.judge else _fresh(options), options.jobs):
+    results = _given(options.judge) if options.judge else _fresh(options)
+    for folder, result, said in _judged(results, options.jobs, options.closely):
         total.take(result, said)
         left = sum(len(one.alarms()) for one in said)
         captures = result.error or ", ".join(f"{capture.vantage} {capture.packets:,}" for capture in result.captures)
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/million"), metavar="FOLDER", help="default: build/million")
     parser.add_argument("--keep", action="store_true", help="also captures in which nothing is left, and a manifest.json")
     parser.add_argument("--judge", type=Path, metavar="FOLDER", help="make none, but judge those of its manifest.json")
+    parser.add_argument("--closely", action="store_true", help="judge all packet by packet, also what check clears in bulk")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that judge while more captures are made")
     return parser
 
@@ -146,13 +148,13 @@ def _given(folder: Path) -> Iterator[tuple[Path, Made]]:
         yield folder, Made(scenario, family, 0, those)
 
 
-def _judged(results: Iterator[tuple[Path, Made]], jobs: int) -> Iterator[tuple[Path, Made, list[Judged]]]:
+def _judged(results: Iterator[tuple[Path, Made]], jobs: int, closely: bool) -> Iterator[tuple[Path, Made, list[Judged]]]:
     """Each with what is said of its captures, in other processes; not many are waited for at once."""
     waiting: deque[tuple[Path, Made, Future[list[Judged]]]] = deque()
     # Not forked: a child would hold namespaces open.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         for folder, result in results:
-            waiting.append((folder, result, pool.submit(judged_all_ways, folder, result.captures)))
+            waiting.append((folder, result, pool.submit(judged_all_ways, folder, result.captures, closely)))
             while waiting and (len(waiting) > _AHEAD or waiting[0][2].done()):
                 yield _next(waiting)
         while waiting:

@@ -125,6 +125,19 @@ DIALOGUES = {
         < P. 1:11(10) ack 11 after=320
         < P. 1:11(10) ack 11 after=290
         """,
+    "not-left-edge": """
+        near client
+        slack 10
+        > S 0:0(0) opts=mss,ok,ts:0
+        > S 0:0(0) opts=mss,ok,ts:1000 after=1000
+        < S. 0:0(0) ack 1 opts=mss,ok,ts:2000:0 after=1000
+        > . 1:1(0) ack 1 opts=ts:2000:2000
+        > P. 1:11(10) ack 1 opts=ts:2002:2000
+        < . 1:1(0) ack 11 opts=ts:2003:2002
+        > P. 11:21(10) ack 1 opts=ts:2004:2003
+        > P. 21:31(10) ack 1 opts=ts:2005:2003
+        > P. 21:31(10) ack 1 opts=ts:3805:2003 after=1800
+        """,
     "died-of-rst-outside": """
         near server
         slack 10
