@@ -11,7 +11,7 @@ from conformance.oracle.timestamps import older
 from conformance.wire.segment import ECE, FIN, RST, SYN
 
 if TYPE_CHECKING:
-    from conformance.oracle.flow import Flow
+    from conformance.oracle.flow import Flow, Suspicion
 
 __all__ = ["full_sized", "judge"]
 
@@ -21,6 +21,8 @@ _BUSY = 200 * _MS
 _DAY = 86_400_000 * _MS
 _PROMPT = 10 * _MS
 _MOST_OPTIONS = 40
+_MANY, _LONG = 20, 2000 * _MS
+"""Round trips after which nothing is on its way any more, and ns."""
 _DELAYED_ACK = 500 * _MS
 """RFC 9293, MUST-40."""
 
@@ -51,13 +53,20 @@ def _suspects(flow: Flow, e: Side, f: Fact) -> None:
     for suspicion in [suspicion for suspicion in flow.suspicions if suspicion.side is not e]:
         unsent = suspicion.rule == "ack-of-unsent"
         if unsent and f.seq == suspicion.top:
-            new = flow.sight.complete or f.end > suspicion.number or f.t - suspicion.fact.t > 2 * e.rtt_high + 4 * flow.slack
-            flow.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=new)  # else it was sent before that came
+            _unsent(flow, e, f, suspicion)
         elif f.seq >= suspicion.number or (not unsent and f.seq <= suspicion.top < f.end):
             flow.missed()  # it goes on behind that, or sends it only now as far as the capture shows
         else:
             continue
         flow.suspicions.remove(suspicion)
+
+
+def _unsent(flow: Flow, e: Side, f: Fact, suspicion: Suspicion) -> None:
+    """``e`` is at what was acknowledged: it has never sent that, unless the capture missed it and this is sent again, before that came."""
+    cause, since = suspicion.fact, f.t - suspicion.fact.t
+    known = (f.ack or 0) >= cause.end > cause.seq or since > min(_MANY * (e.rtt_low or 0), _LONG) + 4 * flow.slack
+    sure = flow.sight.complete or known or f.end > suspicion.number or f.end == f.seq
+    flow.find(suspicion.rule, suspicion.side, cause, suspicion.reason, sure=sure)
 
 
 def _number(flow: Flow, e: Side, p: Side, f: Fact) -> None:

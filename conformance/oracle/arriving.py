@@ -49,7 +49,7 @@ def overdue(flow: Flow, t: int, speaker: Side | None, f: Fact | None = None) -> 
     """The time is ``t``, and ``speaker`` is about to send ``f``: what has been owed for too long?"""
     for side in (flow.a, flow.b):
         if side.arrivals and t - side.arrivals[0].fact.t > _PROMPT:
-            _unacknowledged(flow, side, t, f if speaker is side else None)
+            _unacknowledged(flow, side, t, side is speaker, f)
         if side.due_fast is not None and t - side.due_fast.t > _PROMPT + 4 * flow.slack:
             if flow.alive(side) and not side.missing:
                 cause = side.due_fast
@@ -60,11 +60,13 @@ def overdue(flow: Flow, t: int, speaker: Side | None, f: Fact | None = None) -> 
         while side.owed and t - side.owed[0].t > _AT_ONCE + 2 * flow.slack:
             owed = side.owed.popleft()
             if flow.alive(side) or owed.rule in ("no-reset", "time-wait-silent"):
-                flow.find(owed.rule, side, owed.fact, owed.reason, near=side, sure=owed.rule != "no-reset" or flow.given is Vantage.BOTH)
+                sure = owed.rule != "no-reset" or flow.given is Vantage.BOTH
+                plain = f is not None and side is not speaker and owed.fact.end > owed.fact.seq and _comes_again(owed.fact, f)
+                flow.find(owed.rule, side, owed.fact, owed.reason, near=side, sure=sure, plain=plain)
         congestion.overdue(flow, side, t, side is speaker)
 
 
-def _unacknowledged(flow: Flow, side: Side, t: int, f: Fact | None) -> None:
+def _unacknowledged(flow: Flow, side: Side, t: int, speaks: bool, f: Fact | None) -> None:
     """Data that came in order waits for its ACK: half a second at most, and not while more than two full segments have come."""
     first = side.arrivals[0].fact
     other = flow.b if side is flow.a else flow.a
@@ -81,17 +83,20 @@ def _unacknowledged(flow: Flow, side: Side, t: int, f: Fact | None) -> None:
         side.arrivals.popleft()
         if flow.alive(side):
             rule = side.odd[1] if side.odd is not None and side.odd[0].number > side.spoke else "late-ack"
-            plain = _plainly_late(side, other, first, f)
+            plain = f is not None and (_plainly_late(side, first, f) if speaks else _comes_again(first, f))
             flow.find(rule, side, first, f"not acknowledged for {(t - first.t) / _MS:.0f} ms", near=side, plain=plain)
 
 
-def _plainly_late(side: Side, other: Side, first: Fact, f: Fact | None) -> bool:
-    """Can there be no ACK that the capture has missed: was it sent again, or does ``f`` acknowledge it, for which there is no other reason?"""
-    if other.flight and other.flight[0].count > 1 and other.flight[0].seq <= first.seq:
-        return True
-    if f is None or f.data or f.flags & (FIN | RST) or side.news_number != first.number:
+def _plainly_late(side: Side, first: Fact, f: Fact) -> bool:
+    """Does ``f`` acknowledge it, and there can have been no ACK before that the capture has missed, for it would have no reason then?"""
+    if f.data or f.flags & (FIN | RST) or side.news_number != first.number:
         return False
     return f.ack == first.end and side.edge_last - first.end > side.most_window // 2  # else it may tell of more window
+
+
+def _comes_again(first: Fact, f: Fact) -> bool:
+    """Does the peer send it again, as it does not after an answer?"""
+    return f.seq <= first.seq and first.end <= f.end and not f.flags & (SYN | RST)
 
 
 def arrive(flow: Flow, e: Side, p: Side, f: Fact) -> None:

@@ -17,7 +17,7 @@ __all__ = ["ALONE", "LATER", "ONCE", "TWICE", "Sight"]
 ALONE = frozenset({
     "reserved-bits", "source-address", "bad-checksum", "no-ack-flag", "option-length", "option-after-end", "mss-without-syn",
     "sack-permitted-without-syn", "wscale-above-14", "ect-on-syn", "echo-without-ack", "sack-format", "over-mss", "over-default-mss",
-    "options-not-counted", "isn-from-clock", "isn-constant", "isn-reused", "syn-ack-number",
+    "options-not-counted", "isn-from-clock", "isn-constant", "isn-reused", "isn-changed", "syn-ack-number",
     "ack-goes-back", "timestamp-goes-back", "window-shrunk", "changed-retransmission", "fin-moved", "data-after-fin",
     "ack-of-missing", "sack-of-unsent",  # which are not certain at all if the capture may have missed something
 })  # fmt: skip
@@ -43,7 +43,7 @@ TWICE = frozenset({
 """Rules of which the same is true, but not time and again."""
 
 _ROUNDS = 2
-"""How often all that was under way has to be acknowledged, both ways, until nothing before has a say."""
+"""How often both ends have to speak, and all that was under way to be acknowledged, until nothing before has a say."""
 
 
 @dataclass(slots=True)
@@ -60,6 +60,8 @@ class Sight:
     """Up to this packet nothing is missing that has not been noticed."""
     watching: bool = True
     """Something depends on that."""
+    since: int = 0
+    """When the round began: the number of a packet."""
 
     def begin(self) -> None:
         """The capture has the SYN that opens the connection."""
@@ -67,7 +69,7 @@ class Sight:
 
     def watch(self, a: Side, b: Side) -> None:
         """Something was found: nothing may turn out to be missing until what is under way now has been acknowledged."""
-        self.watching, a.mark, b.mark = True, a.top, b.top
+        self.watching, self.since, a.mark, b.mark = True, max(a.spoke, b.spoke), a.top, b.top
 
     def missed(self, a: Side, b: Side) -> None:
         """The capture has missed something."""
@@ -76,7 +78,7 @@ class Sight:
 
     def see(self, number: int, a: Side, b: Side) -> None:
         """Packet ``number`` has arrived: is a round over?"""
-        if a.una < a.mark or b.una < b.mark or not (a.spoke and b.spoke):
+        if a.una < a.mark or b.una < b.mark or a.spoke <= self.since or b.spoke <= self.since:
             return
         if self.rounds:
             self.rounds -= 1

@@ -113,7 +113,7 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         unanswered = e.first_data_t is None or e.news_t <= e.first_data_t
         if unanswered and octets > limit + (mss if probe else 0):
             reason = f"{octets} octets under way before any was acknowledged; {limit} would be the most"
-            at_once = e.first_data_t is None or f.t - e.first_data_t < (e.rtt_low or 0) * 9 // 10  # before any ACK, of which one may be missed
+            at_once = f.t - (e.first_data_t or f.t) < (e.rtt_low or 0) * 9 // 10  # before any ACK, that may be missed, can have come
             flow.find("initial-window", e, f, reason, near=None if octets > limit + mss else e, plain=at_once)
 
 

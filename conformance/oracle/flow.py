@@ -15,7 +15,7 @@ from conformance.oracle.whereabouts import Whereabouts
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, FIN, SYN, Family, Icmp, Segment
 
-__all__ = ["Draft", "Flow", "Former"]
+__all__ = ["Draft", "Flow", "Former", "Suspicion"]
 
 
 @dataclass(slots=True)
@@ -303,7 +303,8 @@ class Flow:
         """The connection and its findings, now that it is over, or the capture is, at ``t``."""
         arriving.overdue(self, t, None)
         for suspicion in self.suspicions:
-            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=self.given is Vantage.BOTH)
+            sure = self.given is Vantage.BOTH and self.sight.complete
+            self.find(suspicion.rule, suspicion.side, suspicion.fact, suspicion.reason, sure=sure)
         if self.suspicions:
             self.missed()
         a, b = self.a, self.b

@@ -59,6 +59,8 @@ def _syn(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         return
     asked = p.syn.options
     crossed = e.syn is not None and not e.syn.flags & ACK
+    if crossed and p.syn.flags & ACK:
+        flow.missed()  # the SYN that it answers
     if not crossed:
         if options.wscale is not None and asked.wscale is None:
             flow.find("wscale-unasked", e, f, "the SYN,ACK has Window Scale, the SYN had not")

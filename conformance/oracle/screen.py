@@ -35,6 +35,8 @@ __all__ = ["Screen"]
 
 MOST = 20_000
 """Connections that are remembered at once: those that have been silent for longest are over, and forgotten, for others."""
+_FEW = 256
+"""Connections that there is room for at first."""
 _AT_ONCE = 1000
 """Packets that are read together for the closer look."""
 _RUNS = 4
@@ -59,10 +61,10 @@ class Screen:
         self._done, self._most = done, most
         self._judge = Closely(self._over, vantage, strict)
         self._isns = Isns()
-        self._state, self._kept = State.blank(most), Kept.nothing()
+        self._state, self._kept = State.blank(0), Kept.nothing()
         self._slots: dict[bytes, int] = {}
-        self._names: list[bytes] = [b""] * most
-        self._free = list(range(most - 1, -1, -1))
+        self._names: list[bytes] = []
+        self._free: list[int] = []
         self._runs: deque[Packets] = deque(maxlen=_RUNS)
         self._later: dict[bytes, tuple[int, int]] = {}
         """Connections for which the capture has to be read once more: the key of their packets, and the number of the first."""
@@ -237,7 +239,7 @@ class Screen:
         slots = self._admitted(packets, part)
         state, order, starts = self._state.take(slots), part.order, part.starts
         wrong = openings(packets, order, starts, state)
-        table = build(packets, order, starts, slots, state, self._kept, self._most)
+        table = build(packets, order, starts, slots, state, self._kept, len(self._names))
         seen = look(table, packets)
         wrong[table.voice[seen.wrong] >> 1] = True
         if self._judge.broken:
@@ -280,8 +282,7 @@ class Screen:
             return slots
         rows = part.order[part.starts[fresh]]
         fresh, rows = fresh[np.argsort(rows)], np.sort(rows)
-        if len(fresh) > len(self._free):
-            self._make_room(len(fresh), slots)
+        self._make_room(len(fresh), slots)
         slots[fresh] = new = self._free[-len(fresh) :]
         del self._free[-len(fresh) :]
         for place, slot in zip(fresh.tolist(), new, strict=True):
@@ -293,16 +294,24 @@ class Screen:
         return slots
 
     def _make_room(self, wanted: int, busy: Numbers) -> None:
-        """Forget connections that have been silent for longest."""
-        used = np.setdiff1d(np.array(list(self._slots.values()), np.int64), busy)
-        silent = used[np.argsort(self._state.last_t[used, 0], kind="stable")]
-        for connection in self._forgotten(silent[: max(wanted - len(self._free), self._most // 8)]):
-            self._done(connection)
+        """Slots for so many more connections, ``busy`` ones apart: if there are enough already, those that were silent for longest are over."""
+        missing, size = wanted - len(self._free), len(self._names)
+        if missing > 0 and size < self._most:
+            more = min(max(missing, size, _FEW), self._most - size)
+            self._state.grow(more)
+            self._names += [b""] * more
+            self._free += range(size + more - 1, size - 1, -1)
+            missing -= more
+        if missing > 0:
+            used = np.setdiff1d(np.array(list(self._slots.values()), np.int64), busy)
+            silent = used[np.argsort(self._state.last_t[used, 0], kind="stable")]
+            for connection in self._forgotten(silent[: max(missing, self._most // 8)]):
+                self._done(connection)
 
     def _forgotten(self, slots: Numbers) -> list[Connection]:
         """These are over: what there is to say of those of which nothing is in doubt. The others get the closer look."""
         state, whereabouts = self._state.take(slots), self._judge.whereabouts
-        late = overdue(state, self._kept, slots, self._most, self._now)
+        late = overdue(state, self._kept, slots, len(self._names), self._now)
         names = [self._names[slot] for slot in slots.tolist()]
         ends = list(cleared(state, names))
         self._release(slots.tolist())
@@ -318,7 +327,7 @@ class Screen:
         return clear
 
     def _forget_kept(self, slots: Numbers) -> None:
-        mine = np.zeros(self._most, np.bool_)
+        mine = np.zeros(len(self._names), np.bool_)
         mine[slots] = True
         self._kept = self._kept.take(~mine[self._kept.slot])
 

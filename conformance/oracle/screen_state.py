@@ -90,6 +90,9 @@ class State:
     """It did what it must not do if the capture was taken near to it."""
 
     def __init__(self, matrix: NDArray[np.int64]) -> None:
+        self._hold(matrix)
+
+    def _hold(self, matrix: NDArray[np.int64]) -> None:
         self.matrix = matrix
         for name, column in zip(_FIELDS, matrix, strict=True):
             setattr(self, name, column)
@@ -100,6 +103,10 @@ class State:
         state = cls(np.empty((len(_FIELDS), size, 2), np.int64))
         state.clear(slice(None))
         return state
+
+    def grow(self, more: int) -> None:
+        """Room for so many more."""
+        self._hold(np.concatenate([self.matrix, State.blank(more).matrix], axis=1))
 
     def clear(self, rows: NDArray[np.int64] | slice) -> None:
         """Forget all about these."""

@@ -17,6 +17,8 @@ __all__ = ["arrive", "judge", "older", "older_than_some", "stale", "would_be_sta
 _MS = 1_000_000
 _HALF, _MASK = 1 << 31, 0xFFFF_FFFF
 _MOST_RECENT = 64
+_SYNS = 130_000
+"""Ticks of a millisecond for which Linux, at most, sends a SYN again and again."""
 _LONGEST_IDLE = 24 * 24 * 3600 * 1000 * _MS
 """ns after which TS.Recent is not valid any more (section 5.5)."""
 
@@ -75,7 +77,8 @@ def _may_be_missed(p: Side, f: Fact, value: int) -> bool:
         return True
     fast = 1000 if _microseconds(diff(latest[0], first[0]), latest[1] - first[1]) else 1
     most = (f.t - latest[1] + 20 * _MS) * 6 * fast // (5 * _MS)
-    return diff(value, latest[0]) <= most and (syn is None or not older(value, syn[0]))
+    earlier = _SYNS if f.flags & SYN else 0  # it may answer a SYN before that one
+    return diff(value, latest[0]) <= most and (syn is None or diff(value, syn[0]) >= -earlier)
 
 
 def _echo(flow: Flow, e: Side, p: Side, f: Fact, echo: int) -> None:

@@ -126,10 +126,10 @@ def _fresh(options: argparse.Namespace) -> Iterator[tuple[Path, Made]]:
     """Captures as they are made, in a folder for each round that has its seed for a name."""
     for seed in range(options.seed, options.seed + options.rounds):
         folder = options.out / str(seed)
-        folder.mkdir(parents=True, exist_ok=True)
         print(f"seed {seed}", flush=True)
         kept: list[Capture] = []
         for scenario, family, wanted in runs(chosen(options.only), options.packets, everywhere=True):
+            folder.mkdir(parents=True, exist_ok=True)  # again: it is deleted when nothing is left in it
             for attempt in range(_TRIES):
                 result = made(scenario, family, folder, wanted, seed + attempt * _OTHER)
                 if not result.error:
