@@ -25,7 +25,7 @@ ALONE = frozenset({
 LATER = frozenset({
     "ack-of-unsent", "not-current", "retransmitted-acknowledged", "beyond-window", "beyond-shrunk-window", "sack-not-isolated",
     "sack-of-acknowledged", "sack-unasked", "timestamp-missing", "timestamp-rate", "echo-of-unsent", "echo-not-recent", "late-ack",
-    "stretch-ack", "no-duplicate-ack", "unanswered-segment", "no-backoff", "keepalive-with-data", "ect-on-pure-ack", "sends-after-reset",
+    "stretch-ack", "no-duplicate-ack", "unanswered-segment", "no-backoff", "keepalive-with-data", "ect-on-pure-ack",
 })  # fmt: skip
 """Rules that can be judged without the beginning, or after a gap, as soon as nothing before has a say any more."""
 ONCE = frozenset({

@@ -32,7 +32,8 @@ def judge(flow: Flow, e: Side, p: Side, f: Fact) -> None:
     if e.odd is not None and (f.t - e.odd[0].t >= max(flow.slack, 1) or (f.ack or 0) > e.top_at_odd):
         e.odd = None  # it has lived on
     if e.reset is not None and f.t - e.reset.t >= max(flow.slack, 1):
-        flow.find("sends-after-reset", e, f, f"goes on after it aborted the connection in packet {e.reset.number}", near=e)
+        sure = flow.sight.complete or e.una - 1 <= f.seq <= e.top  # else it may be of another connection
+        flow.find("sends-after-reset", e, f, f"goes on after it aborted the connection in packet {e.reset.number}", near=e, sure=sure)
     killed = e.killed
     if killed is not None and f.t - killed.t >= flow.slack and e.news_t >= killed.t:
         rule = "lives-after-old-rst" if e.killed_old else "lives-after-rst"

@@ -150,7 +150,7 @@ class Flow:
 
     def see(self, seen: Seen, segment: Segment, e: Side, p: Side) -> bool:
         """A segment from ``e`` to ``p``. False: it begins a new connection, and this one is over."""
-        if self.packets and segment.flags & SYN and self._another(seen, segment, e, p):
+        if self.packets and (segment.flags & SYN or self.stray is not None) and self._another(seen, segment, e, p):
             return False
         if not self.packets:
             self.first = seen.number
@@ -213,13 +213,18 @@ class Flow:
         return Fact(seen.number, seen.t, segment, flags, options, seq, end, data, ack, window, sack, seen.offloaded, seen.outbound)
 
     def _another(self, seen: Seen, segment: Segment, e: Side, p: Side) -> bool:
-        """Does this SYN begin another connection than the one that is known?"""
+        """Does this SYN begin another connection than the one that is known, or show that a SYN before has begun one?"""
+        if not segment.flags & SYN:  # that goes on where the SYN was, though the capture has no answer to that
+            syn = self.stray[1].packet if self.stray is not None and self.stray[0] is e else None
+            goes_on = isinstance(syn, Segment) and segment.seq == (syn.seq + 1) & 0xFFFF_FFFF and segment.flags & ACK
+            return bool(goes_on) and segment.seq != (e.base or 0) + 1 & 0xFFFF_FFFF
         if segment.flags & ACK:
             if self.stray is not None and self.stray[0] is p and p.base is not None:
                 stray = self.stray[1].packet
                 assert isinstance(stray, Segment)
                 return (segment.ack - stray.seq - 1) & 0xFFFF_FFFF <= len(stray.payload) and segment.seq != e.base
-            return False
+            over = (e.closed and p.closed) or e.reset is not None or p.reset is not None
+            return self.stray is None and over and segment.seq != e.base and e.synchronized  # the SYN is missing
         if e.base is None or segment.seq == e.base or e.syn is None:
             ended = not self.begun and (e.fin is not None or p.fin is not None)
             return ended or self.a.reset is not None or self.b.reset is not None

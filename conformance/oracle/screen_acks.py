@@ -81,10 +81,8 @@ def acks(table: Table, packets: Packets, told: Truths) -> Acks:
     late = ~behind & (waited > LONG) & (table.flags[oldest] & SYN == 0)
     _slow(made, voice[rows[late]], end[heard[rows[late]]] - ack[rows[late] - 1], waited[late])
     quick = rows[~behind]
-    latest = at[covers[quick] - 1]
-    answers = (table.flags[latest] & SYN == 0) | (voice[quick] & 1 == 1)
     took = np.full(len(voice), NEVER)
-    took[quick[answers]] = t[quick[answers]] - t[latest[answers]]
+    took[quick] = t[quick] - t[at[covers[quick] - 1]]
     made.reaction = np.minimum(np.minimum.reduceat(took, table.begin), state.reaction.reshape(-1))
     _under_way(table, packets, covers, at, told, made)
     return made

@@ -61,7 +61,7 @@ class Cleared:
         """Did a side do what it must not do where the capture may have been taken?"""
         if not any(self.doubtful):
             return False
-        near = whereabouts.by_now(self.client, self.server)
+        near = whereabouts.near(self.client, self.server)
         return any(doubt and at is not False for doubt, at in zip(self.doubtful, near, strict=True))
 
     def connection(self, whereabouts: Whereabouts) -> Connection:

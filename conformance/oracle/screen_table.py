@@ -184,7 +184,7 @@ def build(packets: Packets, order: Numbers, starts: Numbers, slots: Numbers, sta
         state, later, later, voice, begin, pre, last, source, new, heard, flags, new, packets.t[source], later, packets.length[source],
         later, later, packets.window[source].astype(np.int64), later, later, later, np.zeros(total, np.bool_),
     )  # fmt: skip
-    _number(table, packets, spoken)
+    _number(table, packets, spoken, order[starts[:-1]])
     _put(table, older, older_of)
     return table
 
@@ -199,8 +199,8 @@ def _of(kept: Kept, slots: Numbers, most: int) -> tuple[Kept, Numbers]:
     return kept.take(there), voice[there]
 
 
-def _number(table: Table, packets: Packets, spoken: Numbers) -> None:
-    """Count all numbers from what was before."""
+def _number(table: Table, packets: Packets, spoken: Numbers, firsts: Numbers) -> None:
+    """Count all numbers from what was before; ``firsts`` are the first packets of the connections."""
     state, voice, source, pre, flags = table.state, table.voice, table.source, table.pre, table.flags
     fresh = np.flatnonzero((state.spoke == 0).reshape(-1) & (spoken.reshape(-1) > 0))
     begun = source[pre[fresh] + 1]
@@ -208,7 +208,7 @@ def _number(table: Table, packets: Packets, spoken: Numbers) -> None:
         column.reshape(-1)[fresh] = packets.seq[begun]
     for column in (state.stamp, state.recent):
         column.reshape(-1)[fresh] = packets.ts_val[begun]
-    state.t.reshape(-1)[fresh] = packets.t[begun]
+    state.t.reshape(-1)[fresh] = packets.t[firsts][fresh >> 1]
     table.top, table.clock = top, clock = state.top.reshape(-1).copy(), state.stamp.reshape(-1).copy()
     table.seq = signed(packets.seq[source] - top[voice])
     table.ack = signed(packets.ack[source] - others(top)[voice])

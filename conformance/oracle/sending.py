@@ -54,7 +54,8 @@ def _order(flow: Flow, e: Side, f: Fact) -> None:
         if e.synchronized and f.segment.flags & ACK:
             flow.find("sequence-gap", e, f, f"sent from {f.seq} on, though {e.top} would have been next", near=e, sure=False)
     if e.fin is not None and f.last > e.fin - 1 and f.data:
-        flow.find("data-after-fin", e, f, f"data up to {f.last}, though the FIN was at {e.fin - 1}")
+        sure = f.seq <= e.fin or flow.sight.complete  # else it may be of another connection
+        flow.find("data-after-fin", e, f, f"data up to {f.last}, though the FIN was at {e.fin - 1}", sure=sure)
     if f.flags & 1 and e.fin is None and f.last < e.data_top:
         flow.find("fin-moved", e, f, f"FIN at {f.last}, though data up to {e.data_top} was sent")
 

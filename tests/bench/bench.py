@@ -34,6 +34,7 @@ from conformance.link.veth import VethPair
 from conformance.result import CaseResult, Verdict
 from conformance.sut.registry import make
 from conformance.trace import Received, Sent
+from tests.traffic.scenarios import CALM, MIXTURE
 
 from .bulk import bulk_transfer
 from .captures import PEERS, bench_capture, longer, speed
@@ -293,12 +294,14 @@ def _bulk(_: Path) -> list[Row]:
 
 def _captures(_: Path) -> list[Row]:
     """The whole process, from a file to verdicts that nobody sees, beside what others do with the same file."""
-    capture, command = bench_capture(), [sys.executable, "-m", "conformance", "check"]
-    check, long = speed(capture, command, repeats=3), speed(longer(capture), command)
+    capture, rough, command = bench_capture(CALM), bench_capture(MIXTURE), [sys.executable, "-m", "conformance", "check"]
+    check, slow, long = speed(capture, command, repeats=3), speed(rough, command), speed(longer(capture), command)
     rows = [
         Row(f"conformance check, {capture.packets:,} packets, {capture.connections:,} connections", check.rate, "k/s", note=capture.mix),
         Row("  its memory", check.megabytes, "MB", 200, check.note),
         Row("  its memory with 3 times the packets", long.megabytes, "MB", 200, long.note),
+        Row(f"  another {rough.packets:,} packets, {rough.connections:,} connections", slow.rate, "k/s", note=rough.mix),
+        Row("  its memory with these", slow.megabytes, "MB", 200),
     ]
     for peer in PEERS:
         if not shutil.which(peer.command[0]):

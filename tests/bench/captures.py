@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
-from conformance.link.impaired import Impairment
-from tests.traffic.mixture import ROUNDS, STREAMS
+from tests.traffic.mixture import CALM_ROUNDS, CALM_STREAMS, ROUNDS, STREAMS
+from tests.traffic.scenario import Scenario
 from tests.traffic.scenarios import MIXTURE
 
-__all__ = ["PEERS", "Capture", "Peer", "Speed", "bench_capture", "count", "longer", "speed"]
+__all__ = ["PEERS", "Capture", "Peer", "Speed", "bench_capture", "longer", "speed"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "bench"
@@ -40,15 +40,18 @@ class Capture:
     packets: int
     connections: int
     """How many SYNs without ACK."""
+    scenario: Scenario
 
     @property
     def mix(self) -> str:
         """What it is a capture of."""
-        setup = MIXTURE.setup
-        wrong = setup.impairment or Impairment()
+        setup = self.scenario.setup
+        bulk = 2 * (ROUNDS * STREAMS if self.scenario is MIXTURE else CALM_ROUNDS * CALM_STREAMS)
+        wrong = setup.impairment
+        path = f"{wrong.loss:.2%} lost, {wrong.reorder:.2%} reordered" if wrong else "nothing lost on the way"
         return (
-            f"IPv4 and IPv6, {2 * ROUNDS * STREAMS} in bulk both ways, the others short and ended in every way, "
-            f"{wrong.loss:.2%} lost, {wrong.reorder:.2%} reordered, {setup.snap} octets of each packet, at the client"
+            f"IPv4 and IPv6, {bulk} in bulk both ways, the others short and ended in every way, {path}, "
+            f"{setup.snap} octets of each packet, at the client"
         )
 
 
@@ -93,21 +96,21 @@ class Speed:
         return f"exit status {self.status}" if self.status else ""
 
 
-def bench_capture(packets: int = PACKETS) -> Capture:
+def bench_capture(scenario: Scenario, packets: int = PACKETS) -> Capture:
     """About so many packets, half of them IPv4, half IPv6; what is kept is taken if the generator is still the same."""
     sources = sorted((ROOT / "tests" / "traffic").glob("*.py"))
     key = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    path = KEPT / f"mixture-{packets}-{key}.pcap"
+    path = KEPT / f"{scenario.name}-{packets}-{key}.pcap"
     if not path.exists():
         folder = KEPT / "parts"
-        command = [sys.executable, "-m", "tests.traffic", "--only", "mixture", "--packets", str(packets), "--out", str(folder)]
+        command = [sys.executable, "-m", "tests.traffic", "--only", scenario.name, "--packets", str(packets), "--out", str(folder)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        for old in KEPT.glob("*.pcap"):
+        for old in KEPT.glob(f"{scenario.name}-[0-9]*.pcap"):
             old.unlink()
-        parts = [(folder / f"mixture-{family}-client.pcap").read_bytes() for family in ("ipv4", "ipv6")]
+        parts = [(folder / f"{scenario.name}-{family}-client.pcap").read_bytes() for family in ("ipv4", "ipv6")]
         _write(path, [parts[0], *(part[_HEADER:] for part in parts[1:])])
         shutil.rmtree(folder)
-    return count(path)
+    return _count(path, scenario)
 
 
 def longer(capture: Capture, times: int = 3) -> Capture:
@@ -118,10 +121,10 @@ def longer(capture: Capture, times: int = 3) -> Capture:
         seconds = [_RECORD.unpack_from(content, at)[0] for at, _ in _records(content)]
         span = seconds[-1] - seconds[0] + 1
         _write(path, [content, *(_moved(content, number, number * span) for number in range(1, times))])
-    return count(path)
+    return _count(path, capture.scenario)
 
 
-def count(path: Path) -> Capture:
+def _count(path: Path, scenario: Scenario) -> Capture:
     """What a file of the generator's has."""
     content = path.read_bytes()
     packets = connections = 0
@@ -129,7 +132,7 @@ def count(path: Path) -> Capture:
         packets += 1
         tcp = _tcp(content, frame)
         connections += bool(tcp) and content[frame + tcp + 13] & (_SYN | _ACK) == _SYN
-    return Capture(path, packets, connections)
+    return Capture(path, packets, connections, scenario)
 
 
 def _write(path: Path, parts: Sequence[bytes | bytearray]) -> None:
