@@ -7,12 +7,13 @@ import io
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from conformance import __version__
 from conformance.cli_captures import register
+from conformance.cli_options import Cases, FamilyList, Keyword, Paths, SutName, case_folder, families
 
 __all__ = ["app", "main"]
 
@@ -26,20 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="Case files and folders; all cases if none is given.")]
-Cases = Annotated[Path | None, typer.Option("--cases", help="The case folder. Default: ./cases, else the one that came with the program.")]
-Keyword = Annotated[
-    str, typer.Option("-k", metavar="EXPR", help="Only cases whose id fits: words with and, or, not, parentheses; or a whole id.")
-]
-Families = Annotated[str, typer.Option("--family", metavar="LIST", help="Address families: ipv4,ipv6.")]
-SutName = Annotated[
-    str,
-    typer.Option(
-        "--sut", metavar="NAME", show_default=False,
-        help="The stack under test; `conformance suts` lists them. Default: linux where this machine can test it, else reference.",
-    ),
-]  # fmt: skip
 
 _CALLS = ("socket", "bind", "listen", "accept", "connect", "send", "recv")
 _SEGMENTS = "syn (in LISTEN), syn-ack (in SYN-SENT), ack (in SYN-RECEIVED)"
@@ -63,7 +50,7 @@ def run(
     cases: Cases = None,
     sut: SutName = "",
     keyword: Keyword = "",
-    family: Families = "ipv4,ipv6",
+    family: FamilyList = "ipv4,ipv6",
     slow: Annotated[
         bool, typer.Option("--slow", help="Also the cases that take minutes in real time; on a virtual clock they always run.")
     ] = False,
@@ -94,12 +81,12 @@ def run(
     from conformance.engine.session import run as run_session
 
     request = Request(
-        cases=_case_folder(cases),
+        cases=case_folder(cases),
         paths=tuple(paths or ()),
         sut=sut,
         states=states,
         keyword=keyword,
-        families=_families(family),
+        families=families(family),
         slow=slow,
         jobs=jobs,
         seed=seed,
@@ -117,7 +104,7 @@ def run(
 
 
 @app.command(name="list")
-def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", family: Families = "ipv4,ipv6") -> None:
+def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", family: FamilyList = "ipv4,ipv6") -> None:
     """List the case runs: id, and what is true of a stack that passes."""
     import gc
 
@@ -126,7 +113,7 @@ def list_cases(paths: Paths = None, cases: Cases = None, keyword: Keyword = "", 
 
     wanted = selector(keyword)
     gc.disable()  # much is made and nothing thrown away before this process ends
-    listing = list_all(_case_folder(cases), tuple(paths or ()), families=_families(family))
+    listing = list_all(case_folder(cases), tuple(paths or ()), families=families(family))
     if lines := [f"{entry.id}  {entry.title}" for entry in listing.cases if wanted(entry.id)]:
         typer.echo("\n".join(lines))
     for error in listing.errors:
@@ -140,7 +127,7 @@ def show(case: Annotated[str, typer.Argument(metavar="CASE", help="The id of a c
     from conformance.engine.replay_suite import load_all
     from conformance.report.case_text import show_cases
 
-    raise typer.Exit(show_cases(load_all(_case_folder(cases)), case))
+    raise typer.Exit(show_cases(load_all(case_folder(cases)), case))
 
 
 @app.command()
@@ -165,7 +152,7 @@ def coverage(
     for file in (results, against):
         if file is not None and not file.is_file():
             raise typer.BadParameter(f"there is no file {file}")
-    raise typer.Exit(show_coverage(_case_folder(cases), chosen, against, as_json=json, reasons=reasons))
+    raise typer.Exit(show_coverage(case_folder(cases), chosen, against, as_json=json, reasons=reasons))
 
 
 @app.command()
@@ -220,22 +207,6 @@ def doctor() -> None:
 
 
 register(app)
-
-
-def _case_folder(given: Path | None) -> Path:
-    if given is not None:
-        return given
-    here = Path("cases")
-    return here if here.is_dir() else Path(__file__).resolve().parents[1] / "cases"
-
-
-def _families(text: str) -> tuple[Any, ...]:
-    from conformance.wire.segment import Family
-
-    try:
-        return tuple(Family(name.strip()) for name in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}: ipv4, ipv6 or both", param_hint="--family") from None
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from conformance.cli_options import Cases, FamilyList, Keyword, Paths, case_folder, families
+
 __all__ = ["check", "import_", "record", "register", "replay", "shrink"]
 
 
@@ -101,9 +103,7 @@ def shrink(
     minutes: Annotated[float, typer.Option("--minutes", min=0, metavar="N", help="End after so many minutes.")] = 5,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Candidates at once, on a stack that runs in real time.")] = 16,
     seed: Annotated[int, typer.Option("--seed", help="Of the random choices (ISNs); the same seed leads to the same case.")] = 0,
-    cases: Annotated[
-        Path | None, typer.Option("--cases", help="The case folder. Default: ./cases, else the one that came with the program.")
-    ] = None,
+    cases: Cases = None,
 ) -> None:
     """Make a failing case as small as it gets while it still fails in the same way.
 
@@ -120,17 +120,13 @@ def shrink(
     from conformance.engine.shrink_session import ShrinkRequest
     from conformance.engine.shrink_session import run as run_shrink
 
-    request = ShrinkRequest(what, _case_folder(cases), sut, control, output, most_runs, minutes, jobs, seed, connection, sut_side)
+    request = ShrinkRequest(what, case_folder(cases), sut, control, output, most_runs, minutes, jobs, seed, connection, sut_side)
     raise typer.Exit(run_shrink(request))
 
 
 def record(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Case files and folders; all cases if none is given.")
-    ] = None,
-    cases: Annotated[
-        Path | None, typer.Option("--cases", help="The case folder. Default: ./cases, else the one that came with the program.")
-    ] = None,
+    paths: Paths = None,
+    cases: Cases = None,
     sut: Annotated[
         str,
         typer.Option(
@@ -140,8 +136,8 @@ def record(
             help="The stack to record; `conformance suts` lists them. Default: linux where this machine can test it, else reference.",
         ),
     ] = "",
-    keyword: Annotated[str, typer.Option("-k", metavar="EXPR", help="Only cases whose id fits, as for run.")] = "",
-    family: Annotated[str, typer.Option("--family", metavar="LIST", help="Address families: ipv4,ipv6.")] = "ipv4,ipv6",
+    keyword: Keyword = "",
+    family: FamilyList = "ipv4,ipv6",
     slow: Annotated[bool, typer.Option("--slow", help="Also the cases that take minutes in real time.")] = False,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the stack's folder belongs, such as linux-6.18.")] = Path(
         "captures/golden"
@@ -153,20 +149,19 @@ def record(
 
     Each case file becomes one gzip'd pcapng with a section for each of its case runs: the packets, and as comments the socket calls, the
     states and the steps, the stack's version and settings, the seed and the verdict. Wireshark opens it. What is skipped or could not be
-    judged is not recorded; what is there already of cases that are not played this time stays.
+    judged is not recorded. What is there already stays of cases that are not played this time, and where the stack does the same once more.
 
     Exit status: as that of run. Whatever it is, what was played is recorded.
     """  # fmt: skip
-    from conformance import cli
     from conformance.engine.session import Request
     from conformance.engine.session import run as run_session
 
     request = Request(
-        cases=_case_folder(cases),
+        cases=case_folder(cases),
         paths=tuple(paths or ()),
         sut=sut,
         keyword=keyword,
-        families=cli._families(family),
+        families=families(family),
         slow=slow,
         jobs=jobs,
         seed=seed,
@@ -272,9 +267,7 @@ def import_(
         str, typer.Option("--case", metavar="ID", show_default=False, help="Of a recording that holds several case runs, this one.")
     ] = "",
     packets: Annotated[bool, typer.Option("--packets", help="Infer the socket calls even where they were recorded.")] = False,
-    cases: Annotated[
-        Path | None, typer.Option("--cases", help="The case folder. Default: ./cases, else the one that came with the program.")
-    ] = None,
+    cases: Cases = None,
 ) -> None:
     """Make a case of a connection in a capture: what the peer sent is injected, what the stack answered is expected.
 
@@ -291,13 +284,8 @@ def import_(
     from conformance.engine.import_session import ImportRequest
     from conformance.engine.import_session import run as run_import
 
-    request = ImportRequest(file, _case_folder(cases), connection, sut_side, first, last, title, case, packets, output, verify)
+    request = ImportRequest(file, case_folder(cases), connection, sut_side, first, last, title, case, packets, output, verify)
     raise typer.Exit(run_import(request))
-
-
-def _case_folder(given: Path | None) -> Path:
-    here = Path("cases")
-    return given or (here if here.is_dir() else Path(__file__).resolve().parents[1] / "cases")
 
 
 def register(app: typer.Typer) -> None:

@@ -182,12 +182,15 @@ def check_expectations(path: Path, expectations: Expectations, suite: Suite, pro
     """Every entry is about a case run that there is, names a step of it, and says where its reason comes from."""
     if path.stem not in SUTS:
         problems.add(str(path), 1, f"there is no SUT {path.stem}: {', '.join(SUTS)}")
-    unused = expectations.unused(case.id for case in suite.cases)
+    unused = expectations.unused([case.id for case in suite.cases])
     for entry in expectations.entries:
         covered = [case for case in suite.cases if expectations.lookup(case.id) is entry]
         problem = what_is_wrong(entry, covered, entry in unused)
         if problem:
             problems.add(entry.file, entry.line, problem)
+    for known in expectations.invariants:
+        if known in unused:
+            problems.add(known.file, known.line, f"{known.case}: no case run has this id")
 
 
 def what_is_wrong(entry: Expectation, covered: list[Case], unused: bool) -> str | None:

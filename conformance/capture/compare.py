@@ -95,7 +95,7 @@ class _Comparison:
         if there.after != here.after:
             a, b = (f"after {one.after} of the peer's packets" for one in (there, here))
             yield Difference(Kind.ALLOWED, "order", f"{self.actual.text(here.turn)} is sent {b}, not {a}", a, b, *numbers, self.name)
-        elif self.times and _another_time(there.wait, here.wait):
+        elif self.times and _another_time(there.wait, here.wait) and _another_time(there.reaction, here.reaction):
             a, b = (f"{_TIMES[Delay.of(one.wait)]} ({one.wait / 1e9:.3g} s)" for one in (there, here))
             yield Difference(Kind.ALLOWED, "timing", f"{self.actual.text(here.turn)} is sent {b}, not {a}", a, b, *numbers, self.name)
 

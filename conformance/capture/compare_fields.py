@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from conformance.capture.compare_ip_options import ip_options_text
 from conformance.capture.difference import Kind
 from conformance.capture.exchange import Exchange, Role, Side
 from conformance.capture.voices import Answer, Essence
@@ -107,7 +108,7 @@ _FIELDS: tuple[tuple[Kind, str, Callable[[Segment], str]], ...] = (
     (Kind.ALLOWED, "reserved bits", lambda one: f"{one.reserved:04b}"),
     (Kind.ALLOWED, "zero window", lambda one: "open" if one.window else "closed"),
     (Kind.ALLOWED, "ECN field", lambda one: f"{one.tos & _ECN_BITS:02b}"),
-    (Kind.ALLOWED, "IP options", lambda one: one.ip_options.hex() or "none"),
+    (Kind.ALLOWED, "IP options", ip_options_text),
     (Kind.HARMLESS, "window", lambda one: str(one.window)),
     (Kind.HARMLESS, "TTL", lambda one: str(one.ttl)),
     (Kind.HARMLESS, "DSCP", lambda one: str(one.tos >> 2)),

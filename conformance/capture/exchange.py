@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from conformance.trace import Received, Seen, Sent, Trace
+from conformance.trace import Called, Received, Seen, Sent, Trace
 from conformance.wire.options import timestamps
 from conformance.wire.read import read_frame
 from conformance.wire.segment import ACK, FIN, RST, SYN, Icmp, Packet, Segment
@@ -63,6 +63,8 @@ class Turn:
     from_sut: bool
     connection: str = ""
     """The connection's name, the same on both exchanges that are compared; empty for what belongs to none."""
+    called: int = 0
+    """ns, of the same clock, at which the last socket call before it began; 0: not known."""
 
 
 @dataclass(slots=True)
@@ -133,9 +135,12 @@ class Exchange:
 def exchange_of_trace(trace: Trace, *, whole: bool = True) -> Exchange:
     """The frames of a trace, numbered as in the file that :mod:`conformance.capture.pcapng` makes of it."""
     turns: list[Turn] = []
+    called = 0
     for event in trace.sorted():
-        if isinstance(event, Received):
-            turns.append(Turn(len(turns) + 1, event.t, event.packet, True, event.connection or ""))
+        if isinstance(event, Called):
+            called = event.t
+        elif isinstance(event, Received):
+            turns.append(Turn(len(turns) + 1, event.t, event.packet, True, event.connection or "", called))
         elif isinstance(event, Sent):
             turns.append(Turn(len(turns) + 1, event.t, event.packet or read_frame(event.frame), False, event.connection))
     isns = {(ends.name, False): ends.peer_isn for ends in trace.connections.values()}

@@ -26,6 +26,8 @@ class RecordedCalls:
 
     def __init__(self, events: Sequence[Event], hosts: Mapping[bytes, str], ports: Mapping[int, str]) -> None:
         self._hosts, self._ports = hosts, ports
+        self.varying: list[bytes] = []
+        """Frames of the peer's whose data is other octets in each run: of what is read of them only the number is said."""
         self._of_call: dict[int, Returned] = {}
         self._of_return: dict[int, Called] = {}
         pending: list[Called] = []
@@ -78,7 +80,8 @@ class RecordedCalls:
                 return "*"
             if "IP_OPTIONS" in arguments:
                 return text_of(octets_text(self._hosts, octets).encode()) if not data[3] else "*"
-            return text_of(octets) if function == "getsockopt" else _received(octets, int(data[1]))
+            varies = any(octets in frame for frame in self.varying)
+            return text_of(octets) if function == "getsockopt" else data[1] if varies else _received(octets, int(data[1]))
         if said.removeprefix("-").isdecimal() or _LIKE_ERRNO.fullmatch(said) or said.startswith("POLL"):
             return said
         return text_of(said.encode())

@@ -19,7 +19,9 @@ from conformance.wire.segment import Family, Icmp, Segment, final_destination
 __all__ = ["Fragment", "Known", "Read", "dissect", "is_whole", "whole"]
 
 _ETHERNET, _IPV4_SIZE, _IPV6_SIZE, _TCP_SIZE = 14, 20, 40, 20
-_TCP, _FRAGMENT = 6, 44
+_TCP, _UDP, _FRAGMENT = 6, 17, 44
+_BELOW = struct.pack(">HHIIBBHHH", 0, 0, 0, 0, _TCP_SIZE << 2, 0, 0xFFFF, 0, 0)
+"""The header of the segment over which a case writes another protocol, but for its ports and its checksum."""
 _ICMP = {Family.IPV4: 1, Family.IPV6: 58}
 _TTL = 64
 _SHORTEST = 60
@@ -62,6 +64,8 @@ class Read:
     """None: only a part."""
     fields: dict[str, object]
     fragment: Fragment | None = None
+    varies: bool = False
+    """Its data holds a checksum that is another one in each run."""
 
 
 def dissect(frame: bytes, known: Known) -> Read | None:
@@ -286,8 +290,14 @@ def _other(protocol: int, data: bytes, around: _Around, fields: dict[str, object
     if len(data) < _TCP_SIZE:
         return None
     sport, dport = struct.unpack_from(">HH", data)
-    fields |= {"protocol": protocol, "raw": {"tcp+4": data[4:_TCP_SIZE].hex()}}
+    over = {4: data[4:_TCP_SIZE]}
+    below = data[:4] + _BELOW[4:16] + data[16:18] + _BELOW[18:] + data[_TCP_SIZE:]
+    varies = (protocol == _UDP and any(data[6:8])) and verify(below, pseudo_sum(around.src, around.dst, _TCP, len(data)))
+    if varies:  # the segment's own checksum, which the datagram's makes use of, and so fits whatever the addresses and ports are
+        end = next(end for end in range(16, 0, -1) if data[end - 1] != _BELOW[end - 1])
+        over = {4: data[4:end]} | ({18: data[18:_TCP_SIZE]} if any(data[18:_TCP_SIZE]) else {})
+    fields |= {"protocol": protocol, "raw": {f"tcp+{begin}": octets.hex() for begin, octets in over.items()}}
     segment = Segment(
         around.family, around.src, around.dst, sport, dport, 0, 0, 0, 0xFFFF, 0, b"", data[_TCP_SIZE:], 0, around.ttl, around.tos,
     )  # fmt: skip
-    return Read(segment, fields)
+    return Read(segment, fields, varies=varies)

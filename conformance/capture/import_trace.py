@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from conformance.capture.import_calls import RecordedCalls
@@ -15,11 +15,13 @@ from conformance.capture.import_names import host_name, hosts_of
 from conformance.capture.import_story import CallMade, FromPeer, FromSut, Link, Moment, Quiet, Reached, Story, StoryError, Walked
 from conformance.capture.import_timing import QUIET
 from conformance.trace import Called, Endpoints, Event, Note, Received, Returned, Sent, StateChanged, Trace
+from conformance.wire.checksum import ones_sum
 from conformance.wire.segment import Family, Icmp, Segment
 
 __all__ = ["story_of_trace"]
 
 _HALF = 1 << 31
+_IPV6_SIZE = 40
 _SETTLES = 500_000_000
 """ns after the last packet or call from which on a transition is a timer's, for which no step waits."""
 _POLLED = 100_000_000
@@ -137,10 +139,19 @@ class _TraceReader:
             self._fragment(event, link, read.fragment, dict(read.fields))
             return
         assert read.packet is not None
+        if read.varies:
+            self._calls.varying.append(event.frame)
+            link.isn_matters = True  # the checksum counts the sequence number, over which something else is written
         self._add(event, link, read.packet, dict(read.fields))
 
     def _add(self, event: Sent, link: Link, packet: Segment | Icmp, fields: dict[str, object]) -> None:
         fields |= self._elsewhere(link, packet)
+        if over := self._written_over(packet):
+            if isinstance(packet, Icmp) and packet.checksum_ok and "ext" not in fields:  # its second word makes up for that in the checksum
+                over[f"ip+{_IPV6_SIZE + 4}"] = f"{packet.rest:08x}"
+                packet = replace(packet, rest=(packet.rest + ones_sum(packet.dst) - ones_sum(self._named(packet.dst))) % 0xFFFF)
+            before = fields.get("raw")
+            fields["raw"] = {**(before if isinstance(before, dict) else {}), **over}
         self._together = None
         moment = FromPeer(t=event.t, numbers=(self._number,), link=link, packet=packet, fields=fields, frame=event.frame)
         self._moments.append(moment)
@@ -154,16 +165,25 @@ class _TraceReader:
         if packet.src != link.peer:
             fields["src"] = host_name(self._hosts, packet.src)
         if packet.dst != link.sut:
-            fields["dst"] = name = host_name(self._hosts, packet.dst)
-            named = next((address for address, known in self._hosts.items() if known == name), packet.dst)
-            if named != packet.dst and len(named) == len(packet.dst) == 16:  # IPv4's header has a checksum, which it could not have then
-                at = next(at for at in range(16) if named[at] != packet.dst[at])
-                fields["raw"] = {f"ip+{24 + at}": packet.dst[at:].hex()}
+            fields["dst"] = host_name(self._hosts, packet.dst)
         if isinstance(packet, Segment):
             for name, port, own in (("sport", packet.sport, link.peer_port), ("dport", packet.dport, link.sut_port)):
                 if port != own:
                     fields[name] = self._peer_ports.get(port) or self._ports.get(port, port)
         return fields
+
+    def _named(self, address: bytes) -> bytes:
+        """The address that the name stands for which a case has for this one."""
+        name = host_name(self._hosts, address)
+        return next((known for known, own in self._hosts.items() if own == name), address)
+
+    def _written_over(self, packet: Segment | Icmp) -> dict[str, str]:
+        """The end of a destination for which there is only the name of a similar one, as ``raw:`` has it."""
+        named, own = self._named(packet.dst), packet.dst
+        if named == own or not len(named) == len(own) == 16:  # IPv4's header has a checksum, which would not be right then
+            return {}
+        at = next(at for at in range(16) if named[at] != own[at])
+        return {f"ip+{24 + at}": own[at:].hex()}
 
     # Fragments ----------------------------------------------------------------------------------------------------------
 

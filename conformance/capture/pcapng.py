@@ -70,6 +70,8 @@ class Details(TypedDict, total=False):
     sut: SutFacts | None
     config: Mapping[str, object] | None
     """The settings that the case asked for."""
+    fingerprint: str
+    """Of the case as it was played (:func:`conformance.case.case.fingerprint`)."""
     seed: int | None
     epoch_offset_ns: int
     """Makes wall-clock time of the trace's monotonic times."""
@@ -104,6 +106,7 @@ def _about(trace: Trace, case_id: str, details: Details) -> Iterator[str]:
         "version": None if sut is None else quoted(sut.version),
         "settings": None if sut is None else json.dumps(sut.settings),
         "config": json.dumps(dict(config)) if config else None,
+        "fingerprint": details.get("fingerprint") or None,
         "seed": None if seed is None else str(seed),
         "states from": quoted(trace.states_from),
         "start": seconds(trace.start),

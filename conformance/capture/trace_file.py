@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from conformance.capture.annotations import Marks, connection_of, event_of, joined, marks_of, nanoseconds, unquoted
 from conformance.capture.errors import CaptureError
@@ -43,6 +43,8 @@ class TraceFile:
     sut: SutFacts | None = None
     config: dict[str, object] = field(default_factory=dict)
     """The settings that the case asked for."""
+    fingerprint: str = ""
+    """Of the case as it was played; empty: the file does not say."""
     seed: int | None = None
     labels: dict[int, str] = field(default_factory=dict)
     """What the steps are that sent, matched or failed on a frame: ``line 12: expect: S. 0:0(0) ack 1``."""
@@ -61,7 +63,7 @@ def read_trace(path: str | os.PathLike[str], case: str = "") -> TraceFile:
     raise TraceFileError(os.fspath(path), "all sections", f"it holds {there or 'none'}", f"{asked} was asked for")
 
 
-def read_traces(path: str | os.PathLike[str]) -> Iterator[TraceFile]:
+def read_traces(path: str | os.PathLike[str] | BinaryIO) -> Iterator[TraceFile]:
     """The traces in the file, in order. Raises TraceFileError at the first that is none, and CaptureError if it is no capture at all."""
     with CaptureReader(path) as reader:
         number = 0
@@ -119,6 +121,7 @@ class _Section:
             reason=self._fact("reason", unquoted, ""),
             sut=self._sut(trace.states_from),
             config=self._fact("config", _mapping, {}),
+            fingerprint=self._fact("fingerprint", str, ""),
             seed=self._fact("seed", int, None),
             labels=labels,
             tester=self._header.application,

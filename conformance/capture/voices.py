@@ -53,6 +53,8 @@ class Answer:
     """The number after the last octet that the peer had sent by then; None: it had sent nothing."""
     wait: int
     """ns since the packet before it on this connection, whoever sent that; 0 for the first."""
+    reaction: int
+    """The same since the last socket call, if that came later: when a call is made is not the SUT's doing."""
     prompt: bool
     """It came at once after a packet of the peer's, as what answers that."""
     again: bool
@@ -111,8 +113,9 @@ def _listen(voice: Voice, turn: Turn, exchange: Exchange) -> None:
     again = essence.end > essence.seq and voice.sent is not None and essence.end <= voice.sent
     news = essence.ack is not None and (voice.acknowledged is None or essence.ack > voice.acknowledged)
     wait = turn.t - voice.last.t if voice.last else 0
+    reaction = max(turn.t - max(voice.last.t, turn.called), 0) if voice.last else 0
     prompt = voice.last is not None and not voice.last.from_sut and wait <= Delay.AT_ONCE
-    voice.answers.append(Answer(turn, essence, voice.stimuli, voice.heard, wait, prompt, again, news))
+    voice.answers.append(Answer(turn, essence, voice.stimuli, voice.heard, wait, reaction, prompt, again, news))
     voice.roles.add(essence.role)
     if essence.role is not Role.RST and isinstance(turn.packet, Segment):  # the numbers of a RST are often borrowed
         voice.sent = _max(voice.sent, essence.end)

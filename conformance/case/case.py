@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from conformance.case.steps import ConnectionSpec, Step
 from conformance.wire.segment import Family
@@ -38,6 +39,11 @@ class Case:
     """ns that a step waits for a segment unless it says otherwise."""
     tolerance: int = 20 * MS
     """ns by which the tester itself may be late before a failure says nothing."""
+
+
+def fingerprint(case: Case) -> str:
+    """The same for what plays the same, wherever in which file it stands and whatever it says of why."""
+    return sha256(repr((case.steps, case.connections, sorted(case.config.items()), case.timeout)).encode()).hexdigest()[:16]
 
 
 def mtu_of(case: Case) -> int:

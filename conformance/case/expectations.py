@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,12 +76,23 @@ class Expectation:
         return verdict == self.verdict and (not self.step or self.step.split() == step.split())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KnownInvariant:
-    """A rule that is known to be broken in some cases."""
+    """A rule that is known to be broken in some cases, and where that stands."""
 
     rule: str
-    cases: re.Pattern[str]
+    case: str
+    """As an :class:`Expectation` has it."""
+    file: str
+    line: int
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return _pattern(self.case)
+
+    def covers(self, case_id: str) -> bool:
+        """Is it about this case?"""
+        return self._pattern.fullmatch(case_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +119,13 @@ class Expectations:
 
     def knows(self, rule: str, case_id: str) -> bool:
         """Is the stack known to break this rule of the oracle in this case?"""
-        return any(known.rule == rule and known.cases.fullmatch(case_id) for known in self.invariants)
+        return any(known.rule == rule and known.covers(case_id) for known in self.invariants)
 
-    def unused(self, case_ids: Iterable[str]) -> list[Expectation]:
+    def unused(self, case_ids: Collection[str]) -> list[Expectation | KnownInvariant]:
         """Entries that apply to none of these cases: left over, or misspelt."""
         used = {id(entry) for entry in map(self.lookup, case_ids) if entry is not None}
-        return [entry for entry in self.entries if id(entry) not in used]
+        invariants = [entry for entry in self.invariants if not any(map(entry.covers, case_ids))]
+        return [*(entry for entry in self.entries if id(entry) not in used), *invariants]
 
 
 def load_expectations(path: Path) -> Expectations:
@@ -135,10 +147,10 @@ def load_expectations(path: Path) -> Expectations:
         except ValidationError as error:
             errors.extend(problems(error, model, document, data, (index,)))
             continue
-        if isinstance(entry, InvariantModel):
-            invariants.append(KnownInvariant(entry.invariant, _pattern(entry.case)))
-            continue
         line, _ = document.place((index, "case"))
+        if isinstance(entry, InvariantModel):
+            invariants.append(KnownInvariant(entry.invariant, entry.case, document.file, line))
+            continue
         if (other := entries.get(entry.case)) is not None:
             twice = CaseError("a case that is there twice", found=entry.case, expected=f"one entry for it, that of line {other.line}")
             errors.append(document.error((index, "case"), twice))

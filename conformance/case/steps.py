@@ -240,12 +240,12 @@ class Source:
 class Step:
     """What all steps have in common."""
 
-    source: Source
+    source: Source = field(repr=False)
     on: str = "default"
     """The connection's name."""
     after: Timing | None = None
     within: int | None = None
-    why: str = ""
+    why: str = field(default="", repr=False)
     preamble: bool = False
     """It belongs to ``given:``, so a failure says nothing about the SUT."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from conformance.capture.compare_traces import compare_traces
 from conformance.capture.difference import Difference, Kind
 from conformance.capture.errors import CaptureError
 from conformance.capture.golden import Golden
+from conformance.case.case import fingerprint
 from conformance.engine.captures import capture_name
 from conformance.engine.status import UsageError
+from conformance.engine.varying import Varying, load_varying
 from conformance.report.comparison import Comparison, DifferenceRecord, Outcome
 from conformance.result import CaseResult, Verdict
 
@@ -44,18 +46,25 @@ class Against:
         self.golden = golden
         self.errors: list[str] = []
         """What could not be read of the recording."""
+        self._varying = load_varying(golden.folder)
 
-    def compare(self, results: Sequence[CaseResult], sut: str, *, complete: bool) -> Iterator[Comparison]:
-        """A comparison for each case run of ``sut``; if the run is ``complete``, also for what only the recording has."""
+    def compare(self, results: Sequence[CaseResult], sut: str, known: Collection[str] | None = None) -> Iterator[Comparison]:
+        """A comparison for each case run of ``sut`` that was played or recorded.
+
+        ``known``: all the case runs that there are; then also for those that only the recording has.
+        """
         files: dict[str, list[CaseResult]] = defaultdict(list)
         for result in results:
             files[result.case.file].append(result)
         for file in sorted(files):
-            there = self._traces(file, files[file])
-            if there is not None:
-                yield from (_compared(result, there.get(result.case.id), sut, self.golden.name) for result in files[file])
-        if complete:
-            yield from (_alone(case, sut, self.golden.name) for case in sorted(self._cases() - {result.case.id for result in results}))
+            if (there := self._traces(file, files[file])) is None:
+                continue
+            for result in files[file]:
+                recorded = there.get(result.case.id)
+                if recorded or result.verdict is not Verdict.SKIPPED:
+                    yield _compared(result, recorded, sut, self.golden.name, self._varying)
+        if known is not None:
+            yield from (_alone(case, sut, self.golden.name) for case in sorted(self._cases() - set(known)))
 
     def _traces(self, file: str, results: Iterable[CaseResult]) -> dict[str, TraceFile] | None:
         """The recorded runs of a case file; None if they cannot be read."""
@@ -73,7 +82,7 @@ class Against:
             return set()
 
 
-def _compared(result: CaseResult, there: TraceFile | None, sut: str, golden: str) -> Comparison:
+def _compared(result: CaseResult, there: TraceFile | None, sut: str, golden: str, varying: Sequence[Varying]) -> Comparison:
     verdict = result.verdict
     if there is None or verdict is Verdict.SKIPPED:
         outcome = Outcome.ONLY_HERE if there is None else Outcome.ONLY_THERE
@@ -82,15 +91,20 @@ def _compared(result: CaseResult, there: TraceFile | None, sut: str, golden: str
     passed = before is Verdict.PASS, verdict is Verdict.PASS
     found = compare_traces(there.trace, result.trace, whole=passed)
     found.sort(key=lambda one: -one.kind)
+    outcome, sorts = _outcome(before is verdict, found), {one.what for one in found}
+    itself = there.sut is not None and there.sut.name == sut and outcome in (Outcome.HARMLESS, Outcome.OTHER)
+    usual = (entry.reason for entry in varying if itself and entry.explains(result.case.id, sorts))
     return Comparison(
         id=result.case.id,
         sut=sut,
         golden=golden,
-        outcome=_outcome(before is verdict, found),
+        outcome=outcome,
         verdict=verdict,
         golden_verdict=before,
+        changed=bool(there.fingerprint) and there.fingerprint != fingerprint(result.case),
         reason=result.failure.reason if result.failure else "",
         golden_reason=there.reason,
+        varies=next(usual, ""),
         differences=tuple(_record(one, at_most=Kind.ALLOWED if all(passed) else Kind.VIOLATION) for one in found[:_MOST]),
         more=max(len(found) - _MOST, 0),
     )

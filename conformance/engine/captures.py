@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from conformance.capture.errors import CaptureError
 from conformance.capture.golden import packed, recording_of, sections_of
 from conformance.capture.pcapng import Details, pcapng_bytes, write_pcapng
+from conformance.case.case import fingerprint
 from conformance.case.steps import flatten
 from conformance.engine.virtual_run import START
 from conformance.result import CaseResult, SutFacts, Verdict
@@ -39,6 +41,7 @@ def _details(result: CaseResult, sut: SutFacts, seed: int, offset: int) -> Detai
         labels={index: f"line {step.source.line}: {step.source.text}" for index, step in enumerate(flatten(case.steps))},
         sut=sut,
         config=case.config,
+        fingerprint=fingerprint(case),
         seed=seed,
         epoch_offset_ns=offset,
     )
@@ -71,6 +74,8 @@ class Recorded:
     runs: int
     files: int
     octets: int
+    unchanged: int
+    """Case runs that are as they were."""
     unjudged: int
     """Case runs that are not recorded, because they could not be judged though nothing speaks against it."""
 
@@ -79,7 +84,8 @@ class Recorded:
 class Recording:
     """A folder that gets a file for each case file, with the traces of its runs; see :mod:`conformance.capture.golden`.
 
-    Every trace begins at the same date, so that recordings of the same differ in what the stack did alone.
+    Every trace begins at the same date. A case run that the folder has already stays, octet for octet, if the stack does the same once
+    more: what a later recording changes is what the stack does otherwise, though it chose other numbers and ports in every case run.
     """
 
     folder: Path
@@ -99,15 +105,17 @@ class Recording:
 
     def finish(self, known: Collection[str] | None = None) -> Recorded:
         """Write the files. Runs that are in them already and were not played this time stay, if they are among the ``known`` ones."""
-        octets = runs = 0
+        octets = runs = unchanged = 0
         for name, sections in self.sections.items():
             path = self.folder / name
-            kept = {case: section for case, section in _before(path).items() if known is None or case in known}
-            data = packed(kept | sections)
+            before = _before(path)
+            same = {case for case in before.keys() & sections.keys() if _alike(before[case], sections[case])}
+            kept = {case: section for case, section in before.items() if case in same or known is None or case in known}
+            data = packed(kept | {case: section for case, section in sections.items() if case not in same})
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-            octets, runs = octets + len(data), runs + len(sections)
-        return Recorded(self.folder, runs, len(self.sections), octets, self.unjudged)
+            octets, runs, unchanged = octets + len(data), runs + len(sections), unchanged + len(same)
+        return Recorded(self.folder, runs, len(self.sections), octets, unchanged, self.unjudged)
 
 
 def _before(path: Path) -> dict[str, bytes]:
@@ -116,3 +124,18 @@ def _before(path: Path) -> dict[str, bytes]:
         return sections_of(path) if path.is_file() else {}
     except CaptureError:
         return {}
+
+
+def _alike(before: bytes, now: bytes) -> bool:
+    """Do two sections say the same of the same case, but for what each run chooses?"""
+    from conformance.capture.compare_traces import compare_traces  # with numpy, which is not needed where nothing was recorded before
+    from conformance.capture.trace_file import TraceFile, read_traces
+
+    def facts(one: TraceFile) -> tuple[object, ...]:
+        return one.verdict, one.reason, one.config, one.fingerprint, one.labels, one.trace.states_from, one.sut and one.sut.settings
+
+    try:
+        there, here = (next(read_traces(BytesIO(section))) for section in (before, now))
+    except CaptureError:
+        return False
+    return facts(there) == facts(here) and not compare_traces(there.trace, here.trace)

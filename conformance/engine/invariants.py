@@ -3,12 +3,14 @@ author did not think of."""
 
 from __future__ import annotations
 
+from conformance.case.errors import CaseError
 from conformance.case.expectations import Expectations
 from conformance.engine.replay_judge import findings_about_sut
+from conformance.oracle.rules import RULES
 from conformance.result import CaseResult, Failure, Verdict
 from conformance.trace import Received, Sent
 
-__all__ = ["LONG", "hold", "is_long"]
+__all__ = ["LONG", "hold", "is_long", "unknown_rules"]
 
 LONG = 60
 """Frames from which on to judge a trace takes so long that cases which are being played would notice."""
@@ -17,6 +19,15 @@ LONG = 60
 def is_long(result: CaseResult) -> bool:
     """Should it be judged when no case is being played?"""
     return result.verdict is Verdict.PASS and sum(isinstance(event, Sent | Received) for event in result.trace.events) > LONG
+
+
+def unknown_rules(expectations: Expectations) -> list[CaseError]:
+    """What is wrong with entries about rules that the oracle has not."""
+    return [
+        CaseError("an invariant", entry.file, entry.line, found=entry.rule, expected="a rule of the oracle", allowed=tuple(RULES))
+        for entry in expectations.invariants
+        if entry.rule not in RULES
+    ]
 
 
 def hold(result: CaseResult, expectations: Expectations, slack: int | None = None) -> None:

@@ -24,7 +24,7 @@ from conformance.case.selection import SelectionError, selector
 from conformance.engine.against import Against, open_golden
 from conformance.engine.captures import Captures, Recording
 from conformance.engine.interruption import Interruption
-from conformance.engine.invariants import hold, is_long
+from conformance.engine.invariants import hold, is_long, unknown_rules
 from conformance.engine.ready import build_packets
 from conformance.engine.replay_suite import all_ids, load_all
 from conformance.engine.runner import Runner, RunnerOptions
@@ -119,11 +119,11 @@ def run(request: Request) -> int:
             suite.errors += unbuildable
             file = _expectations_file(request, suite, sut.name)
             expectations = load_expectations(file) if file else Expectations()
-            suite.errors += expectations.errors
+            suite.errors += [*expectations.errors, *unknown_rules(expectations)]
             if not request.paths and set(request.families) == set(Family) and not suite.errors:
                 suite.errors += [
                     CaseError("an expectation of no case", entry.file, entry.line, found=entry.case, expected="a case that there is")
-                    for entry in expectations.unused(all_ids(suite))
+                    for entry in expectations.unused(list(all_ids(suite)))
                 ]
             shown = {sut.name: os.path.relpath(file)} if file else {}
             session = _Session(request, suite, cases, expectations, shown, sut, interruption, chosen)
@@ -244,7 +244,7 @@ class _Session:
             console.compared(comparisons, sut.name, self.against.golden.name, self.against.errors)
         if self.recording:
             recorded = self.recording.finish({case.id for case in self.suite.cases} if set(request.families) == set(Family) else None)
-            console.recorded(str(recorded.folder), recorded.runs, recorded.files, recorded.octets, recorded.unjudged)
+            console.recorded(str(recorded.folder), recorded.runs, recorded.files, recorded.octets, recorded.unchanged, recorded.unjudged)
         return 128 + number if (number := self.interruption.signal) else self._status()
 
     async def _play(self, seed: int, take: Callable[[CaseResult], None], console: Console) -> None:
@@ -266,8 +266,8 @@ class _Session:
         if self.against is None or self.interruption.signal:
             return []
         request = self.request
-        complete = not (request.paths or request.keyword) and set(request.families) == set(Family)
-        return list(self.against.compare(self.results, sut, complete=complete))
+        complete = not (request.paths or request.keyword) and set(request.families) == set(Family) and not self.suite.errors
+        return list(self.against.compare(self.results, sut, [case.id for case in self.suite.cases] if complete else None))
 
     def _status(self) -> Exit:
         status = _exit(self.results, self.suite.errors)

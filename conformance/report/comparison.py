@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     ONLY_HERE = "only here"
     """The recording does not have it."""
     ONLY_THERE = "only there"
-    """The recording has it, and it was not played or is skipped here."""
+    """The recording has it, and it is skipped here, or there is no such case any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +55,14 @@ class Comparison:
     outcome: Outcome
     verdict: Verdict | None
     golden_verdict: Verdict | None
+    changed: bool = False
+    """The case has other steps or settings than when it was recorded: what differs may be the case's."""
     reason: str = ""
     """Why the verdict here is not pass."""
     golden_reason: str = ""
     """Why that of the recording is not."""
+    varies: str = ""
+    """Why it may differ from run to run in what it differs, on the stack that was recorded; empty: nothing is known of that."""
     differences: tuple[DifferenceRecord, ...] = ()
     more: int = 0
     """Further differences, of which no more is said."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import RenderableType
@@ -30,13 +30,15 @@ _SHOWN = (Outcome.VERDICT, Outcome.OTHER)
 """What is shown in full, the weightiest first."""
 _KINDS = 8
 """Sorts of differences that are counted by name."""
+_CASES = 4
+"""Cases that are named of those that say nothing but that they are there."""
 _ROWS = 6
 """Sorts of differences of a case run that are shown."""
 
 
 def comparison_blocks(comparisons: Sequence[Comparison], sut: str, golden: str, limit: int | None) -> Iterator[RenderableType]:
     """What to print; ``limit`` is the number of case runs that are shown side by side."""
-    weighty = [one for outcome in _SHOWN for one in comparisons if one.outcome is outcome]
+    weighty = [one for outcome in _SHOWN for one in comparisons if one.outcome is outcome and not one.varies]
     for one in weighty[:limit]:
         yield Rule(style="dim")
         yield from _side_by_side(one)
@@ -54,9 +56,13 @@ def _outcomes(comparisons: Sequence[Comparison]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(style="dim", overflow="fold")
     for outcome, (words, style) in _WORDS.items():
-        these = [one for one in comparisons if one.outcome is outcome]
+        these = [one for one in comparisons if one.outcome is outcome and not one.varies]
         if these:
-            table.add_row(Text(str(len(these)), style), words, _verdicts(these) if outcome is Outcome.VERDICT else _sorts(these))
+            table.add_row(Text(str(len(these)), style), words, _TOLD.get(outcome, _sorts)(these))
+    if varying := [one for one in comparisons if one.varies]:
+        table.add_row(Text(str(len(varying)), "green"), "differ as the recorded stack does from run to run", _names(varying))
+    if changed := [one for one in comparisons if one.changed]:
+        table.add_row(Text(str(len(changed)), "bold yellow"), "of these have changed since they were recorded", _names(changed))
     return table
 
 
@@ -67,16 +73,33 @@ def _sorts(comparisons: Sequence[Comparison]) -> str:
     return named + (f", {counted(len(counts) - _KINDS, 'other', 'others')}" if len(counts) > _KINDS else "")
 
 
+def _names(comparisons: Sequence[Comparison]) -> str:
+    """``data/a, data/b, 3 others``: whose runs they are."""
+    names = list(dict.fromkeys(one.id.partition("[")[0] for one in comparisons))
+    shown = ", ".join(map(printable, names[:_CASES]))
+    return shown + (f", {counted(len(names) - _CASES, 'other', 'others')}" if len(names) > _CASES else "")
+
+
 def _verdicts(comparisons: Sequence[Comparison]) -> str:
     """``fail there and pass here 318``."""
     counts = Counter(f"{one.golden_verdict or 'none'} there and {one.verdict or 'none'} here" for one in comparisons)
     return ", ".join(f"{words} {number}" for words, number in counts.most_common())
 
 
+_TOLD: Mapping[Outcome, Callable[[Sequence[Comparison]], str]] = {
+    Outcome.VERDICT: _verdicts,
+    Outcome.ONLY_HERE: _names,
+    Outcome.ONLY_THERE: _names,
+}
+"""What is said of an outcome but for the sorts of differences."""
+
+
 def _side_by_side(one: Comparison) -> Iterator[RenderableType]:
     words = f"{one.golden_verdict} there, {one.verdict} here" if one.outcome is Outcome.VERDICT else f"{one.verdict} on both"
     style = "bold yellow" if one.outcome is Outcome.VERDICT else "bold cyan"
     yield Text.assemble((f"≠ {printable(one.id)}", style), f"   {words}", overflow="fold")
+    if one.changed:
+        yield indented(Text("The case has changed since it was recorded.", "bold yellow"))
     for name, reason in ((one.golden, one.golden_reason), (one.sut, one.reason)):
         if reason:
             yield labelled(printable(name), sentence(reason))

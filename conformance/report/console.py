@@ -151,9 +151,10 @@ class Console:
         for error in errors:
             self._print(Text.assemble(("✗ broken recording  ", "bold red"), printable(error)))
 
-    def recorded(self, folder: str, runs: int, files: int, octets: int, unjudged: int) -> None:
-        """Say what was recorded; ``unjudged`` case runs were not, because they could not be judged."""
-        left = f"; {counted(unjudged, 'case run', 'case runs')} could not be judged and so not recorded" if unjudged else ""
+    def recorded(self, folder: str, runs: int, files: int, octets: int, unchanged: int, unjudged: int) -> None:
+        """Say what was recorded; ``unchanged`` case runs are as they were, ``unjudged`` ones could not be judged and are not recorded."""
+        left = f"; {unchanged} of them as they were" if unchanged else ""
+        left += f"; {counted(unjudged, 'case run', 'case runs')} could not be judged and so not recorded" if unjudged else ""
         size = f"{octets / 1e6:.1f} MB" if octets >= 100_000 else f"{octets / 1e3:.1f} kB"
         words = f"{counted(runs, 'case run', 'case runs')} recorded in {counted(files, 'file', 'files')}, {size}: {printable(folder)}{left}"
         self._print(Text(words, "bold yellow" if unjudged else "bold"))

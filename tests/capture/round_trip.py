@@ -104,7 +104,7 @@ def imported(result: CaseResult, *, packets: bool = False) -> str:
         story = packets_only(file, result)
         data, _ = case_data(story, f"As in {case.id}", case.requirements)
         return write_case(data)
-    recorded = next(read_traces(file))  # type: ignore[arg-type]
+    recorded = next(read_traces(file))
     story = story_of_trace(recorded.trace, written_settings(recorded.config))
     data, _ = case_data(story, f"As in {case.id}", case.requirements)
     return write_case(data)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from conformance.capture.compare import Difference, Kind, compare
 from conformance.capture.compare_traces import compare_traces
 from conformance.capture.exchange import Exchange, Turn, exchange_of_seen, exchange_of_trace
-from conformance.trace import Called, Endpoints, Returned, Seen, StateChanged, Trace
-from conformance.wire.segment import Family, Icmp, Quote, Unreadable
+from conformance.trace import Called, Endpoints, Returned, Seen, Sent, StateChanged, Trace
+from conformance.wire.segment import Family, Icmp, Quote, Segment, Unreadable
 
 from .talks import HANDSHAKE, PEER, SUT, Numbers, talk
 
@@ -124,6 +124,20 @@ def test_times_can_be_left_out() -> None:
     assert len(compare(there, here)) == 1 and compare(there, here, times=False) == []
 
 
+@pytest.mark.parametrize(
+    ("called", "differ"),
+    [((None, None), True), ((None, 40_000_000), False), ((0, 40_000_000), False), ((0, 5_000_000), True), ((9, 9), True)],
+)
+def test_when_a_call_is_made_is_not_the_sut_s_doing(called: tuple[int | None, int | None], differ: bool) -> None:
+    """One packet comes 1 ms after the one before it, the other 41 ms: that is the same if it comes 1 ms after a call."""
+    traces = []
+    for wait, began in zip((1_000_000, 41_000_000), called, strict=True):
+        frames = [(0, "> S 0:0(0)"), (wait, "< S. 0:0(0) ack 1")]
+        packets = [talk("\n".join(line for _, line in frames)).turns[number].packet for number in range(2)]
+        traces.append(Exchange([Turn(1, 1, packets[0], False), Turn(2, 1 + wait, packets[1], True, "", 0 if began is None else 1 + began)]))
+    assert [one.what for one in compare(*traces)] == ["timing"] * differ
+
+
 @pytest.mark.parametrize("ack", [1, 4_000_000_000])
 def test_the_number_of_a_reset_without_a_connection_is_that_of_the_segment_it_answers(ack: int) -> None:
     there, here = (
@@ -160,6 +174,38 @@ def test_where_a_case_ended_early_only_what_both_came_to_counts() -> None:
     assert [kind for kind, _ in found(TALK, early)] != []
     assert found(TALK, early, whole=False) == [(V, "missing segment of data"), (A, "missing retransmission")], "no later than that"
     assert found(TALK, "> S 0:0(0)\n< S. 0:0(0) ack 1", whole=False) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "differ"),
+    [
+        ("440c0d00 00000001 00000002", "440c0d00 00000003 00000004", False),
+        ("440c0d00 00000001 00000002", "440c0900 00000003 00000000", True),
+        ("440c0900 00000001 00000000", "440c0900 00000003 00000000", False),
+        ("440c0900 00000001 00000000", "440c0900 00000003 00000005", True),
+        ("01 440c0d01 0a000002 00000001", "01 440c0d01 0b000002 00000009", False),
+        ("01 440c0d01 0a000002 00000001", "01 440c0d01 0b000003 00000001", True),
+        ("4404050000000000", "4404050000000001", True),
+        ("440c0d", "440c0e", True),
+        ("4400", "4401", True),
+        ("44", "45", True),
+        ("44030400", "44030500", True),
+        ("830b08 0a000001 0a000003", "830b08 0b000001 0b000003", False),
+        ("830b08 0a000001 0a000003", "830b08 0b000001 0b000002", True),
+        ("830b08 0a000001 c0000201", "830b08 0b000001 c0000201", False),
+        ("070704 00000000", "070704 0b000002", True),
+        ("820b 0a000001", "820b 0b000001", True),
+        ("860606 00000000", "860606 00000001", True),
+    ],
+)
+def test_times_and_addresses_in_ip_options_are_each_run_s_own(there: str, here: str, differ: bool) -> None:
+    exchanges = [talk(SYNACK) for _ in range(2)]
+    for exchange, octets, net in zip(exchanges, (there, here), (10, 11), strict=True):
+        segment = exchange.turns[0].packet
+        assert isinstance(segment, Segment)
+        segment.dst, segment.src = bytes((net, 0, 0, 1)), bytes((net, 0, 0, 2))
+        segment.ip_options = bytes.fromhex(octets)
+    assert [(one.kind, one.what) for one in compare(*exchanges)] == [(A, "IP options")] * differ
 
 
 def test_icmp_and_other_frames() -> None:
@@ -223,6 +269,29 @@ def test_what_calls_return() -> None:
 )
 def test_handles_and_addresses_are_each_run_s_own(there: str, here: str) -> None:
     assert compare_traces(_trace(Returned(t=1, step=1, text=there)), _trace(Returned(t=1, step=1, text=here))) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "differ"),
+    [
+        ("abc12", "abc34", False),
+        ("abc12", "xbc34", True),
+        ("abc12", "c3456", True),
+        ("1", "3", False),
+    ],
+)
+def test_octets_that_a_call_read_are_the_same_if_they_are_the_same_ones_of_the_peer_s(there: str, here: str, differ: bool) -> None:
+    frames = b"a frame with abc12", b"a frame with abc3456"
+    traces = [
+        _trace(Sent(t=1, frame=frame, connection="default"), Returned(t=2, step=1, text=f"recv(s, 100) = {len(read)} {read.encode()!r}"))
+        for frame, read in zip(frames, (there, here), strict=True)
+    ]
+    assert [one.what for one in compare_traces(*traces)] == ["result of a call"] * differ
+
+
+def test_what_is_no_octets_is_compared_as_it_stands() -> None:
+    traces = [_trace(Returned(t=2, step=1, text=f"recv(s, 9) = 2 b'\\x{end}'")) for end in ("zz", "z")]
+    assert [one.what for one in compare_traces(*traces)] == ["result of a call"]
 
 
 def test_states_are_compared_if_they_come_from_the_same_source() -> None:

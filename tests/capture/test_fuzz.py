@@ -25,6 +25,11 @@ def test_a_capture_is_made_again_from_its_seed() -> None:
     assert fuzz.made(77) == fuzz.made(77) != fuzz.made(78)
 
 
+def test_the_project_s_captures_are_among_what_it_begins_with_and_its_recordings_are_not() -> None:
+    folders = {path.relative_to(fuzz.CAPTURES).parts[0] for path in fuzz.kept()}
+    assert folders == {"regressions"}
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_every_mutation_changes_something_and_takes_anything(mutation: type[mutated]) -> None:  # type: ignore[valid-type]
     data = samples()["kinds"]

@@ -81,6 +81,30 @@ def test_another_receiver_on_the_link(mac: bytes, name: str) -> None:
     assert unheard_of is not None and unheard_of.fields == {"raw": {"0": "0a0a0a0a0a0a"}}
 
 
+@pytest.mark.parametrize("ends", [(40000, 5000), (7, 9)])
+@pytest.mark.parametrize(
+    ("raw", "varies"),
+    [
+        ({"tcp+4": "0014ffe0"}, True),  # 20 octets, and a checksum that makes up for length and protocol
+        ({"tcp+4": "0014ffdf0001"}, True),
+        ({"tcp+4": "0014ffdf", "tcp+18": "0001"}, True),
+        ({"tcp+4": "00140000000000005000ffff"}, False),  # no checksum
+    ],
+)
+def test_a_datagram_over_a_segment_is_written_as_it_was_if_its_checksum_counts_that_of_the_segment(
+    ends: tuple[int, int], raw: dict[str, str], varies: bool
+) -> None:
+    octets = tuple((place, bytes.fromhex(text)) for place, text in raw.items())
+    spec = Spec(family=Family.IPV6, flags=0, protocol=17, raw=octets)
+    sent = build(spec).bind(PEER_MAC, SUT_MAC, PEER6, SUT6, *ends).render(0, 0)
+    read = dissect(sent, KNOWN)
+    assert read is not None and read.varies is varies and read.fields["protocol"] == 17
+    if varies:
+        assert read.fields["raw"] == raw
+    else:
+        assert read.fields["raw"] == {"tcp+4": sent[58:74].hex()}
+
+
 def test_an_icmp_message_has_no_fields_of_a_segment() -> None:
     hosts = PEER, SUT
     message = ethernet(ip4(icmp4(8, 0, b"conformance", rest=5), hosts=hosts, protocol=1))

@@ -29,6 +29,8 @@ SAMPLE = {
     "timestamps/answers": "", "fast-open/client-newest-cookie": "", "fast-open/server-takes-data": "", "time-wait/reopened": "",
     "backlog/cookie-mss": "", "sack/merge": "", "window/zero-probed": "", "sockets/connect-blocking": "", "sockets/keepalive": "",
     "timers/backoff": "", "ecn/ece-halves": "", "isn/ephemeral-range": "", "sockets/poll-data": "", "linux/linger2-negative": "",
+    "icmp/unused-port-ipv6": "", "icmp/echo-to-group-ipv6": "", "ip/source-of-a-packet-ipv6": "",
+    "ip/source-of-a-datagram-ipv4": "loopback",
 }  # fmt: skip
 """Case files, and what the runs of them that count have in their names: something of everything that a case can do."""
 
@@ -100,6 +102,26 @@ def test_timestamps_of_the_sut_become_variables(suite: Suite, reference: AnySut)
     found = " ".join(lines(case, reference))
     assert re.search(r"expect: S\. 0:0\(0\) ack 1 <mss 1460,TS val \$t0 ecr 1000>", found)
     assert "ecr $t0" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "injected"),
+    [
+        ("icmp/unused-port-ipv6", {"protocol": 17, "raw": {"tcp+4": "0014ffe0"}}),
+        ("icmp/echo-to-group-ipv6", {"dst": "multicast", "raw": {"0": "3333000000fb", "ip+39": "01", "ip+44": "000000fa"}}),
+    ],
+)
+def test_what_makes_up_for_what_is_written_over_in_a_checksum_still_does(
+    suite: Suite, reference: AnySut, name: str, injected: dict[str, object]
+) -> None:
+    steps = imported(named(suite, f"{name}[ipv6]"), reference)["steps"]
+    assert isinstance(steps, list) and steps[0]["with"] == injected
+
+
+def test_of_octets_that_hold_a_checksum_of_each_run_only_the_number_is_expected(suite: Suite, reference: AnySut) -> None:
+    covered, plain = (named(suite, f"ip/source-of-a-{name}]") for name in ("packet-ipv6[loopback,ipv6", "datagram-ipv4[loopback,ipv4"))
+    assert lines(covered, reference)[-1].startswith("call: recv(s, 100) = 12 ")
+    assert lines(plain, reference)[-1].startswith('call: recv(s, 100) = "\\0\\0')
 
 
 def test_a_connection_that_is_opened_again_is_a_new_incarnation(suite: Suite, reference: AnySut) -> None:

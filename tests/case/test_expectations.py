@@ -52,6 +52,15 @@ def test_entries_that_apply_to_nothing(tmp_path: Path) -> None:
     assert [entry.line for entry in unused] == [4, 9]
 
 
+def test_invariants_that_apply_to_nothing(tmp_path: Path) -> None:
+    rules = "- {invariant: window-shrunk, case: 'a/*[ipv4]', reason: r}\n- invariant: over-mss\n  case: a/c*\n  reason: r\n"
+    expectations = load(tmp_path, rules)
+    assert expectations.unused(["a/b[ipv4]", "a/b[ipv6]", "a/c[ipv6]"]) == []
+    (left,) = expectations.unused(["a/b[ipv4]"])
+    assert (left.case, left.line, left.file) == ("a/c*", 3, str(tmp_path / "linux.yaml"))
+    assert expectations.knows("window-shrunk", "a/b[ipv4]") and not expectations.knows("window-shrunk", "a/b[ipv6]")
+
+
 @pytest.mark.parametrize(
     ("text", "where", "found", "wanted"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .program import FAILS, PASSES, Folder, play
 
 _NO_CONNECTION = PASSES.replace("given: ESTABLISHED", "given: NOWHERE")
@@ -106,6 +108,20 @@ def test_an_expectation_that_does_not_hold(folder: Folder) -> None:
     folder.write("expectations/linux.yaml", "- {case: 'topic/passes[*]', verdict: fail, reason: it was thought not to}\n")
     assert play("--cases", folder, "--json", "-").status == 2
     assert play("--cases", folder, "--json", "-", "--sut", "reference").status == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{invariant: window-shrunk, case: 'topic/past[*]', reason: r}", "an expectation of no case: found 'topic/past[*]'"),
+        ("{invariant: window-shrank, case: 'topic/passes[*]', reason: r}", "an invariant: found 'window-shrank'"),
+    ],
+)
+def test_an_invariant_of_no_case_or_of_no_rule(folder: Folder, entry: str, said: str) -> None:
+    folder.write("topic/passes.yaml", PASSES)
+    file = folder.write("expectations/reference.yaml", f"- {{invariant: window-shrunk, case: '*', reason: r}}\n- {entry}\n")
+    done = play("--cases", folder, "--sut", "reference")
+    assert done.status == 2 and f"{file}:2: {said}" in done.out
 
 
 def test_an_expectation_of_no_case(folder: Folder) -> None:

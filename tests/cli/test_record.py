@@ -58,10 +58,18 @@ def test_the_same_seed_makes_the_same_files(suite: Folder, golden: Path, tmp_pat
 
 def test_a_part_is_recorded_without_losing_the_rest(suite: Folder, golden: Path) -> None:
     before = {one.case: one.seed for one in read_traces(golden / _FILES[1])}
+    suite.write("topic/passes.yaml", PASSES.replace("ack 1", "ack 1 win 1000", 1))
     assert record(suite, golden.parent, "--seed", "5", "--family", "ipv6", "-k", "passes").status == 0
     after = {one.case: one.seed for one in read_traces(golden / _FILES[1])}
     assert before == {"topic/passes[ipv4]": 1, "topic/passes[ipv6]": 1}
     assert after == {"topic/passes[ipv4]": 1, "topic/passes[ipv6]": 5}
+
+
+def test_what_is_the_same_stays_as_it_was_whatever_the_seed(suite: Folder, golden: Path) -> None:
+    before = [(golden / file).read_bytes() for file in _FILES]
+    done = record(suite, golden.parent, "--seed", "5")
+    assert done.out.rstrip().endswith("; 4 of them as they were")
+    assert [(golden / file).read_bytes() for file in _FILES] == before
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
@@ -85,7 +93,9 @@ def test_what_differs_is_counted_shown_and_in_the_results(suite: Folder, golden:
     done = against(suite, golden, "--json", str(results), "--all")
     assert done.status == 0 and "≠ topic/fails[ipv4]   fail there, pass here" in done.out
     assert "2  another verdict" in done.out and "fail there and pass here 2" in done.out and "2  only here" in done.out
-    assert "2  other segments or times, same verdict  extra segment of data 2" in done.out
+    assert "2  other segments or times, same verdict" in done.out and "extra segment of data 2" in done.out
+    assert "4  of these have changed since they were recorded  topic/fails, topic/passes" in done.out
+    assert "The case has changed since it was recorded." in done.out
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     comparisons = {line["id"]: line for line in lines if line["type"] == "comparison"}
     assert {name: line["outcome"] for name, line in comparisons.items() if "ipv4" in name} == {

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import gzip
+import io
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dpkt
 import pytest
+from rich.console import Console
 
 from conformance.capture.errors import CaptureError
 from conformance.capture.golden import Golden, packed, sections_of
 from conformance.capture.trace_file import read_traces
 from conformance.case.case import Case
+from conformance.case.errors import CaseError
+from conformance.case.steps import SilenceStep, Source
 from conformance.engine.against import Against, open_golden
 from conformance.engine.captures import Captures, Recording
 from conformance.engine.status import UsageError
+from conformance.engine.varying import load_varying
 from conformance.report.comparison import Comparison, Outcome
+from conformance.report.comparison_table import comparison_blocks
 from conformance.result import CaseResult, Failure, SutFacts, Verdict
 from conformance.trace import Endpoints, Event, Received, Sent, Trace
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Family
 
+ROOT = Path(__file__).parents[2]
 SUT = SutFacts("toy", "1.0", "stack", {"sack": "on"})
+STEP = SilenceStep(source=Source("topic/a.yaml", 5, 5, "silence: 1ms"), duration=1)
 
 
 PEER, TOY = (bytes([192, 0, 2, 1]), 40_000), (bytes([192, 0, 2, 2]), 80)
@@ -109,6 +119,27 @@ def test_runs_that_are_not_played_again_stay_if_there_still_are_such_cases(tmp_p
     assert after["topic/a[2,ipv4]"] == before["topic/a[2,ipv4]"] and after["topic/a[1,ipv4]"] != before["topic/a[1,ipv4]"]
 
 
+def test_what_the_stack_does_once_more_stays_as_it_was(tmp_path: Path) -> None:
+    recorded(tmp_path, result("topic/a[1,ipv4]"), result("topic/a[2,ipv4]"))
+    before = sections_of(tmp_path / "topic/a.pcapng.gz")
+    recording = Recording(tmp_path, replace(SUT, version="1.1"), 8)
+    recording.add(result("topic/a[1,ipv4]", trace=trace(start=70_000)))
+    recording.add(result("topic/a[2,ipv4]", trace=trace(start=70_000, window=5)))
+    assert recording.finish().unchanged == 1
+    after = sections_of(tmp_path / "topic/a.pcapng.gz")
+    assert after["topic/a[1,ipv4]"] == before["topic/a[1,ipv4]"] and after["topic/a[2,ipv4]"] != before["topic/a[2,ipv4]"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"verdict": Verdict.FAIL}, {"case": replace(result().case, steps=(STEP,))}, {"case": replace(result().case, config={})}]
+)
+def test_a_case_run_of_which_anything_else_is_said_is_recorded_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    recorded(tmp_path, result())
+    recording = Recording(tmp_path, SUT, 7)
+    recording.add(replace(result(), **change))
+    assert recording.finish().unchanged == 0
+
+
 def test_a_damaged_recording_is_written_anew(tmp_path: Path) -> None:
     (tmp_path / "topic").mkdir()
     (tmp_path / "topic/a.pcapng.gz").write_bytes(b"\x1f\x8bnothing")
@@ -119,9 +150,9 @@ def test_a_damaged_recording_is_written_anew(tmp_path: Path) -> None:
 # Compared -------------------------------------------------------------------------------------------------------------
 
 
-def compared(folder: Path, *results: CaseResult, complete: bool = False) -> list[Comparison]:
+def compared(folder: Path, *results: CaseResult, known: Collection[str] | None = None) -> list[Comparison]:
     against = Against(Golden(folder))
-    found = list(against.compare(results, "toy", complete=complete))
+    found = list(against.compare(results, "toy", known))
     assert against.errors == []
     return found
 
@@ -156,10 +187,113 @@ def test_both_verdicts_and_their_reasons_are_said(tmp_path: Path) -> None:
 
 
 def test_what_only_the_recording_has_is_said_of_a_whole_run(tmp_path: Path) -> None:
-    recorded(tmp_path, result(), result("topic/b[ipv4]"))
+    recorded(tmp_path, result(), result("topic/b[ipv4]"), result("topic/slow[ipv4]"))
     assert [one.outcome for one in compared(tmp_path, result())] == [Outcome.SAME]
-    last = compared(tmp_path, result(), complete=True)[-1]
+    _, last = compared(tmp_path, result(), known=["topic/a[1,ipv4]", "topic/slow[ipv4]"])
     assert (last.id, last.outcome, last.verdict) == ("topic/b[ipv4]", Outcome.ONLY_THERE, None)
+
+
+def test_what_is_skipped_and_not_recorded_is_not_said(tmp_path: Path) -> None:
+    recorded(tmp_path, result())
+    assert compared(tmp_path, result("topic/a[2,ipv4]", Verdict.SKIPPED, trace=Trace())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({}, False),
+        ({"steps": ()}, True),
+        ({"config": {"sack": False}}, True),
+        ({"steps": (replace(STEP, duration=2),)}, True),
+        ({"steps": (replace(STEP, source=Source("elsewhere.yaml", 99, 9, "silence: 1ms"), why="as before"),)}, False),
+        ({"title": "Another one", "file": "topic/a.yaml"}, False),
+    ],
+)
+def test_a_case_that_has_changed_since_is_told(tmp_path: Path, change: dict[str, Any], changed: bool) -> None:
+    before, now = result(), result()
+    before.case = replace(before.case, steps=(STEP,))
+    now.case = replace(before.case, **change)
+    recorded(tmp_path, before)
+    assert [one.changed for one in compared(tmp_path, now)] == [changed]
+
+
+def test_changed_cases_and_those_of_which_there_is_one_are_named(tmp_path: Path) -> None:
+    recorded(tmp_path, result(), result("topic/gone[ipv4]"))
+    now = result()
+    now.case = replace(now.case, steps=(STEP,))
+    found = compared(
+        tmp_path, now, result("topic/new[1,ipv4]"), result("topic/new[2,ipv4]"), known=["topic/a[1,ipv4]", "topic/new[1,ipv4]"]
+    )
+    console = Console(width=100, file=io.StringIO())
+    console.print(*comparison_blocks(found, "toy", "toy-1.0", None))
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert lines[-4:] == [
+        "1 the same",
+        "2 only here topic/new",
+        "1 only in the recording topic/gone",
+        "1 of these have changed since they were recorded topic/a",
+    ]
+
+
+VARIES = """\
+- {cases: ["topic/x*", "topic/a[*]"], differs: [zero*, window], reason: it is drawn}
+- {cases: [topic/b*], differs: [extra ACK], reason: it is not}
+"""
+
+
+@pytest.mark.parametrize(
+    ("here", "varies"),
+    [
+        (result(), ""),
+        (result(window=7), "it is drawn"),
+        (result(window=0), "it is drawn"),
+        (result(trace=Trace()), ""),
+        (result(verdict=Verdict.FAIL, window=7), ""),
+    ],
+)
+def test_in_what_a_stack_differs_from_itself_is_told(tmp_path: Path, here: CaseResult, varies: str) -> None:
+    recorded(tmp_path, result())
+    (tmp_path / "varies.yaml").write_text(VARIES)
+    found = compared(tmp_path, here)
+    assert [one.varies for one in found] == [varies]
+    console = Console(width=100, file=io.StringIO())
+    console.print(*comparison_blocks(found, "toy", "toy-1.0", None))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("1  differ as the recorded stack does from run to run  topic/a" in said, "≠" in said) == (
+        bool(varies), found[0].outcome in (Outcome.OTHER, Outcome.VERDICT) and not varies,
+    )  # fmt: skip
+
+
+def test_what_varies_on_one_stack_says_nothing_of_another(tmp_path: Path) -> None:
+    recorded(tmp_path, result())
+    (tmp_path / "varies.yaml").write_text(VARIES)
+    (one,) = Against(Golden(tmp_path)).compare([result(window=7)], "other")
+    assert (one.outcome, one.varies) == (Outcome.HARMLESS, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- {cases: [a], differs: [], reason: r}", ":1"),
+        ("- {cases: [a], differ: [x], reason: r}", "differs is missing"),
+        ("a: b", "list"),
+        ("[", "YAML"),
+    ],
+)
+def test_mistakes_in_what_varies(tmp_path: Path, text: str, said: str) -> None:
+    recorded(tmp_path, result())
+    (tmp_path / "varies.yaml").write_text(text)
+    with pytest.raises(CaseError, match=said):
+        Against(Golden(tmp_path))
+
+
+def test_the_recordings_of_linux_say_what_varies_of_cases_that_there_are() -> None:
+    folder = ROOT / "captures" / "golden" / "linux-6.18"
+    names = [str(path.relative_to(ROOT / "cases").with_suffix("")) for path in (ROOT / "cases").rglob("*.yaml")]
+    names += [f"regressions/{path.stem}" for path in (ROOT / "captures" / "regressions").glob("*.yaml")]
+    assert load_varying(folder)
+    for entry in load_varying(folder):
+        assert any(entry.cases.fullmatch(f"{name}{run}") for name in names for run in ("", "[x]")), entry.cases
 
 
 def test_a_run_compares_with_the_captures_of_another(tmp_path: Path) -> None:
@@ -174,7 +308,7 @@ def test_a_damaged_recording_costs_its_case_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "topic/a.pcapng.gz"
     path.write_bytes(path.read_bytes()[:-30])
     against = Against(Golden(tmp_path))
-    found = list(against.compare([result(), result("topic/b[ipv4]")], "toy", complete=False))
+    found = list(against.compare([result(), result("topic/b[ipv4]")], "toy"))
     assert [one.id for one in found] == ["topic/b[ipv4]"] and len(against.errors) == 1 and str(path) in against.errors[0]
 
 

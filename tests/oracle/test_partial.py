@@ -21,7 +21,7 @@ SETTINGS: tuple[dict[str, Any], ...] = ({}, {"timestamps": False, "sack": False,
 
 @cache
 def ordinary(number: int) -> tuple[Seen, ...]:
-    return tuple(chatter(SETTINGS[number], 8))
+    return tuple(chatter(SETTINGS[number], 5))
 
 
 def said(text: str, vantage: Vantage = Vantage.BOTH) -> tuple[set[Breach], set[Breach]]:
