@@ -60,8 +60,10 @@ def overdue(flow: Flow, t: int, speaker: Side | None, f: Fact | None = None) -> 
         while side.owed and t - side.owed[0].t > _AT_ONCE + 2 * flow.slack:
             owed = side.owed.popleft()
             if flow.alive(side) or owed.rule in ("no-reset", "time-wait-silent"):
+                came = f if side is not speaker else None
                 sure = owed.rule != "no-reset" or flow.given is Vantage.BOTH
-                plain = f is not None and side is not speaker and owed.fact.end > owed.fact.seq and _comes_again(owed.fact, f)
+                sure = sure and (owed.rule != "rst-challenge" or _no_end(flow, side, owed.fact, came))
+                plain = came is not None and owed.fact.end > owed.fact.seq and _comes_again(owed.fact, came)
                 flow.find(owed.rule, side, owed.fact, owed.reason, near=side, sure=sure, plain=plain)
         congestion.overdue(flow, side, t, side is speaker)
 
@@ -84,7 +86,8 @@ def _unacknowledged(flow: Flow, side: Side, t: int, speaks: bool, f: Fact | None
         if flow.alive(side):
             rule = side.odd[1] if side.odd is not None and side.odd[0].number > side.spoke else "late-ack"
             plain = f is not None and (_plainly_late(side, first, f) if speaks else _comes_again(first, f))
-            flow.find(rule, side, first, f"not acknowledged for {(t - first.t) / _MS:.0f} ms", near=side, plain=plain)
+            sure = side.odd is None or rule == "late-ack" or _no_end(flow, side, side.odd[0], None if speaks else f)
+            flow.find(rule, side, first, f"not acknowledged for {(t - first.t) / _MS:.0f} ms", near=side, sure=sure, plain=plain)
 
 
 def _plainly_late(side: Side, first: Fact, f: Fact) -> bool:
@@ -92,6 +95,12 @@ def _plainly_late(side: Side, first: Fact, f: Fact) -> bool:
     if f.data or f.flags & (FIN | RST) or side.news_number != first.number:
         return False
     return f.ack == first.end and side.edge_last - first.end > side.most_window // 2  # else it may tell of more window
+
+
+def _no_end(flow: Flow, side: Side, rst: Fact, came: Fact | None) -> bool:
+    """Was a RST not the peer's end, which has spoken since, or does with ``came``? Else what it sent before may be missing."""
+    other = flow.b if side is flow.a else flow.a
+    return flow.sight.complete or other.spoke > rst.number or came is not None
 
 
 def _comes_again(first: Fact, f: Fact) -> bool:

@@ -30,7 +30,7 @@ LATER = frozenset({
 """Rules that can be judged without the beginning, or after a gap, as soon as nothing before has a say any more."""
 ONCE = frozenset({
     "data-before-handshake", "unprovoked-ack", "beyond-window", "beyond-shrunk-window", "slow-start-growth", "initial-window",
-    "threshold-after-timeout", "after-recovery", "echo-of-unsent", "echo-not-recent",
+    "threshold-after-timeout", "after-recovery", "echo-of-unsent", "echo-not-recent", "took-beyond-window",
 })  # fmt: skip
 """Rules that somebody seems to break who does not, as soon as the capture has missed one ordinary packet, or some in a row: what opened
 the window, was answered, or is echoed."""

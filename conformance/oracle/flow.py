@@ -114,7 +114,9 @@ class Flow:
             return
         again = known is not None and known.hinted and known.fact.number < fact.number
         shown = sure and self.sight.shows(rule, again, plain)
-        if shown or known is None or not known.hinted:
+        if known is not None and again and shown and not self.sight.shows(rule, False, plain):
+            known.sure = True  # and it was so the first time already
+        elif shown or known is None or not known.hinted:
             self.drafts[key] = Draft(rule, side, fact, reason, near, shown, sure)
             self.sight.watch(self.a, self.b)
 

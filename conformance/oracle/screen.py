@@ -53,9 +53,7 @@ class Screen:
         most: connections that are remembered at once.
     """
 
-    def __init__(
-        self, done: Callable[[Connection], None], vantage: Vantage | None = None, strict: bool = False, most: int = MOST
-    ) -> None:
+    def __init__(self, done: Callable[[Connection], None], vantage: Vantage | None = None, strict: bool = False, most: int = MOST) -> None:
         self.packets = self.closely = 0
         """How many packets have been seen, and how many of them got the closer look."""
         self._done, self._most = done, most
@@ -294,7 +292,7 @@ class Screen:
         return slots
 
     def _make_room(self, wanted: int, busy: Numbers) -> None:
-        """Slots for so many more connections, ``busy`` ones apart: if there are enough already, those that were silent for longest are over."""
+        """Slots for so many more connections. Of too many those are over that were silent for longest, and are not ``busy``."""
         missing, size = wanted - len(self._free), len(self._names)
         if missing > 0 and size < self._most:
             more = min(max(missing, size, _FEW), self._most - size)
