@@ -172,6 +172,7 @@ class _Check:
                     Vantage(self.request.vantage) if self.request.vantage else None,
                     lambda connection: self._take(place, name, connection),
                     only=self.request.only,
+                    each=self.lines is not None,
                     going=lambda octets: self._going(progress, octets),
                 )
         self.paths.append(path)

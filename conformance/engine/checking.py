@@ -28,6 +28,7 @@ def judge_file(
     done: Callable[[Connection], None],
     *,
     only: Collection[int] = (),
+    each: bool = True,
     going: Going | None = None,
 ) -> FileSummary:
     """Judge the capture ``path``: each connection is given to ``done`` as soon as it is over.
@@ -37,6 +38,7 @@ def judge_file(
     Args:
         vantage: where it was captured; None: as the packets suggest, connection by connection.
         only: the numbers of the connections that are asked for; none: all.
+        each: also connections of which nothing was found are given to ``done``, not only counted.
     """
     summary = FileSummary()
 
@@ -47,7 +49,7 @@ def judge_file(
 
     try:
         with path.open("rb") as file, CaptureReader(file) as reader:
-            screen = Screen(take, vantage)
+            screen = Screen(take, vantage, count=None if each or only else summary.take)
             for packets in reader.columns():
                 screen.see(packets)
                 if going and not going(_place(file)):

@@ -7,8 +7,10 @@ beginning: its packets are still there, or the capture is read once more.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,7 @@ from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.isns import Isns
 from conformance.oracle.screen_after import advance, closed, overdue, succeeds
 from conformance.oracle.screen_closely import Closely, named
-from conformance.oracle.screen_ends import Cleared, cleared
+from conformance.oracle.screen_ends import Cleared, cleared, gather, host, kinds
 from conformance.oracle.screen_look import look
 from conformance.oracle.screen_opening import openings
 from conformance.oracle.screen_parts import Part
@@ -39,8 +41,8 @@ _FEW = 256
 """Connections that there is room for at first."""
 _AT_ONCE = 1000
 """Packets that are read together for the closer look."""
-_RUNS = 4
-"""Runs whose packets are there for a while, for connections that turn out to need the closer look."""
+_KEPT = 100_000
+"""Packets that are there for a while, for connections that turn out to need the closer look."""
 
 
 class Screen:
@@ -51,19 +53,27 @@ class Screen:
         vantage: where the capture was taken; None: as the packets themselves suggest, connection by connection.
         strict: also rules of which nearly every stack thinks otherwise.
         most: connections that are remembered at once.
+        count: is given, in the place of ``done``, connections of which nothing was found: one of many that are alike, and how many.
     """
 
-    def __init__(self, done: Callable[[Connection], None], vantage: Vantage | None = None, strict: bool = False, most: int = MOST) -> None:
+    def __init__(
+        self,
+        done: Callable[[Connection], None],
+        vantage: Vantage | None = None,
+        strict: bool = False,
+        most: int = MOST,
+        count: Callable[[Connection, int], None] | None = None,
+    ) -> None:
         self.packets = self.closely = 0
         """How many packets have been seen, and how many of them got the closer look."""
-        self._done, self._most = done, most
+        self._done, self._most, self._count = done, most, count
         self._judge = Closely(self._over, vantage, strict)
         self._isns = Isns()
         self._state, self._kept = State.blank(0), Kept.nothing()
         self._slots: dict[bytes, int] = {}
         self._names: list[bytes] = []
         self._free: list[int] = []
-        self._runs: deque[Packets] = deque(maxlen=_RUNS)
+        self._runs: deque[Packets] = deque()
         self._later: dict[bytes, tuple[int, int]] = {}
         """Connections for which the capture has to be read once more: the key of their packets, and the number of the first."""
         self._formers: dict[bytes, Cleared] = {}
@@ -95,6 +105,8 @@ class Screen:
         if closely:
             self._judged(packets, np.sort(np.concatenate(closely)))
         self._runs.append(packets)
+        while sum(map(len, self._runs)) - len(self._runs[0]) >= _KEPT:
+            self._runs.popleft()
 
     def end(self, again: Callable[[], Iterable[Packets]]) -> None:
         """There are no more packets: every connection that is left is judged and given to ``done``.
@@ -155,10 +167,15 @@ class Screen:
     def _numbers_chosen(self, packets: Packets) -> None:
         """Hold the ISNs of a run against those before, of whatever connection."""
         rows = np.flatnonzero((packets.flags & SYN != 0) & packets.tcp)
-        columns = (packets.number, packets.src_high, packets.src_low, packets.seq, packets.t, packets.key)
-        for number, high, low, isn, t, key in zip(*(column[rows].tolist() for column in columns), strict=True):
-            if found := self._isns.chosen((high, low), isn, t, key):
-                self._judge.broken[number] = found
+        hosts = host(packets.src_high[rows], packets.src_low[rows])
+        order = np.argsort(hosts, kind="stable")
+        rows, hosts = rows[order], hosts[order]
+        begins = np.flatnonzero(np.diff(hosts, prepend=~hosts[:1]) != 0)
+        for begin, end in pairwise([*begins.tolist(), len(rows)]):
+            of = rows[begin:end]
+            isns, ts, keys = packets.seq[of].astype(np.int64), packets.t[of], packets.key[of].view(np.int64)
+            for place, broken in self._isns.several(int(hosts[begin]), isns, ts, keys):
+                self._judge.broken[int(packets.number[of[place]])] = broken
 
     # The quick look ---------------------------------------------------------------------------------------------------
 
@@ -250,7 +267,7 @@ class Screen:
         for place, one in zip(doubtful.tolist(), cleared(state.take(doubtful), [part.names[place] for place in doubtful]), strict=True):
             wrong[place] = one.suspected(self._judge.whereabouts)
         if self._formers:
-            self._followed(part, state, wrong)
+            self._followed(packets, part, state, wrong, packets.number[table.source[seen.wrong]], table.voice[seen.wrong] >> 1)
         self._forget_kept(slots)
         self._kept = self._kept.join(keep(table, slots, seen.acks.covered, seen.stamps.taken, wrong | closed(state)))
         good, suspects = np.flatnonzero(~wrong), np.flatnonzero(wrong).tolist()
@@ -259,17 +276,25 @@ class Screen:
         for place in suspects:
             self._woken(part.names[place], *(int(getattr(state, name)[place, 0]) for name in ("key", "first", "number")))
 
-    def _followed(self, part: Part, state: State, wrong: Truths) -> None:
-        """Connections between the ends of one before: once both sides have spoken nothing will be said of that any more."""
+    def _followed(self, packets: Packets, part: Part, state: State, wrong: Truths, numbers: Numbers, of: Numbers) -> None:
+        """Connections between the ends of one before: once both sides have spoken nothing will be said of that any more.
+
+        Args:
+            numbers: packets of the connections ``of`` that have something wrong.
+        """
         whereabouts = self._judge.whereabouts
         for place, name in enumerate(part.names):
             former = self._formers.get(name)
-            if former is None or wrong[place]:
+            if former is None:
                 continue
-            if set(former.isns) & set(state.isn[place].tolist()):
-                wrong[place] = True
-            elif state.packets[place, 0] > 2:
-                whereabouts.learn(former.client, former.server)
+            wrong[place] |= bool(set(former.isns) & set(state.isn[place].tolist()))
+            rows = part.order[part.starts[place] : part.starts[place + 1]]
+            third = max(0, 2 - (int(state.packets[place, 0]) - len(rows)))
+            faults = numbers[of == place]
+            since = int(faults.min()) if len(faults) else 0 if wrong[place] else sys.maxsize
+            if third < len(rows) and since > packets.number[rows[third]]:
+                whereabouts.learn(former.client)
+                whereabouts.learn(former.server)
                 self._over(self._formers.pop(name).connection(whereabouts))
 
     def _admitted(self, packets: Packets, part: Part) -> Numbers:
@@ -288,6 +313,8 @@ class Screen:
         self._state.clear(slots[fresh])
         self._state.client[new, 0] = packets.forward[rows]
         self._state.key[new, 0] = packets.key[rows].view(np.int64)
+        self._state.host[new, 0] = host(packets.src_high[rows], packets.src_low[rows])
+        self._state.host[new, 1] = host(packets.dst_high[rows], packets.dst_low[rows])
         self._state.number[new, 0] = [self._judge.count() for _ in new]
         return slots
 
@@ -311,17 +338,24 @@ class Screen:
         state, whereabouts = self._state.take(slots), self._judge.whereabouts
         late = overdue(state, self._kept, slots, len(self._names), self._now)
         names = [self._names[slot] for slot in slots.tolist()]
-        ends = list(cleared(state, names))
         self._release(slots.tolist())
         self._forget_kept(slots)
-        for one in ends:
-            whereabouts.learn(one.client, one.server)
+        gather(state, names, whereabouts)
+        asked = late | (state.doubtful != 0).any(axis=1)
+        if self._formers:
+            asked |= np.array([name in self._formers for name in names], np.bool_)
         clear = []
-        for one, name, is_late in zip(ends, names, late.tolist(), strict=True):
-            if is_late or name in self._formers or one.suspected(whereabouts):
-                self._woken(name, one.key, one.first, one.number)
+        counted = ~asked & (self._count is not None)
+        of = np.flatnonzero(~counted)
+        for place, one in zip(of.tolist(), cleared(state.take(of), [names[place] for place in of]), strict=True):
+            if asked[place] and (late[place] or names[place] in self._formers or one.suspected(whereabouts)):
+                self._woken(names[place], one.key, one.first, one.number)
             else:
                 clear.append(one.connection(whereabouts))
+        if self._count is not None and counted.any():
+            of = np.flatnonzero(counted)
+            for connection, times in kinds(state.take(of), [names[place] for place in of], whereabouts):
+                self._count(connection, times)
         return clear
 
     def _forget_kept(self, slots: Numbers) -> None:

@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from conformance.oracle.finding import Connection, Vantage
 from conformance.oracle.judge import Key
 from conformance.oracle.screen_state import NEVER, NONE, State
 from conformance.oracle.whereabouts import Whereabouts
 
-__all__ = ["Cleared", "cleared", "name_of"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Cleared", "cleared", "gather", "host", "kinds", "name_of"]
 
 _IPV4, _IPV6 = 4, 6
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio: multiplied by it, every bit has a say in the higher ones."""
 _VANTAGES = {(True, True): Vantage.BOTH, (True, False): Vantage.CLIENT, (False, True): Vantage.SERVER, (False, False): Vantage.MIDDLE}
 
 
@@ -98,3 +106,34 @@ def _host(family: int, address: bytes) -> str:
     if family == _IPV4:
         return str(ip_address(address[12:]))
     return f"[{ip_address(address)}]"
+
+
+def host(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """What stands for addresses: numbers that are hardly ever the same for two."""
+    return ((high ^ high >> np.uint64(29)) * _MIX + low).view(np.int64)
+
+
+def gather(state: State, names: list[bytes], whereabouts: Whereabouts) -> None:
+    """Tell what these connections show of their hosts, all at once."""
+    if not names:
+        return
+    hosts, sample, of = np.unique(state.host, return_index=True, return_inverse=True)
+    of = of.reshape(state.host.shape)
+    reaction, outbound = np.full(len(hosts), NEVER), np.full(len(hosts), NONE)
+    np.minimum.at(reaction, of, state.reaction)
+    known = state.outbound != NONE
+    outbound[of[known]] = state.outbound[known]
+    far = np.bincount(of.reshape(-1), state.deaf.reshape(-1) != 0) > 0
+    client = state.client[:, 0]
+    for place, took, out, deaf in zip(sample.tolist(), reaction.tolist(), outbound.tolist(), far.tolist(), strict=True):
+        row, server = divmod(place, 2)
+        address = names[row][1:17] if (client[row] != 0) != (server == 1) else names[row][17:33]
+        whereabouts.learn(_End(_host(names[row][0], address), 0, *_seen(took, out), deaf))
+
+
+def kinds(state: State, names: list[bytes], whereabouts: Whereabouts) -> Iterator[tuple[Connection, int]]:
+    """One of each kind of connection, as far as there is anything to tell of them, and how many are alike."""
+    alone = np.repeat(state.packets[:, :1] == 1, 2, axis=1)
+    rows, times = np.unique(np.concatenate([state.host, state.deaf, alone], axis=1), axis=0, return_index=True, return_counts=True)[1:]
+    some = cleared(state.take(rows), [names[row] for row in rows])
+    yield from zip((one.connection(whereabouts) for one in some), times.tolist(), strict=True)

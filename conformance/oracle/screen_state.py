@@ -37,6 +37,8 @@ class State:
     """Is the client the lower of the two endpoints?"""
     ts_ok: Numbers
     # Of each side
+    host: Numbers
+    """What stands for its address."""
     isn: Numbers
     spoke: Numbers
     """Packets that it has sent; with the second it is synchronized."""

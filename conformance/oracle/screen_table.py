@@ -44,6 +44,8 @@ class Packets(Protocol):
     forward: NDArray[np.bool_]
     src_high: NDArray[np.uint64]
     src_low: NDArray[np.uint64]
+    dst_high: NDArray[np.uint64]
+    dst_low: NDArray[np.uint64]
     seq: NDArray[np.uint32]
     ack: NDArray[np.uint32]
     flags: NDArray[np.uint8]

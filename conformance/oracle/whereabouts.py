@@ -58,14 +58,9 @@ class Whereabouts:
 
     def near(self, client: End, server: End) -> tuple[bool | None, bool | None]:
         """Was the capture taken near the client, near the server? None: there is no telling."""
-        self.learn(client, server)
+        self.learn(client)
+        self.learn(server)
         return self.by_now(client, server)
-
-    def learn(self, client: End, server: End) -> None:
-        """Gather what a connection shows."""
-        if self.given is None:
-            self._learn(client)
-            self._learn(server)
 
     def by_now(self, client: End, server: End) -> tuple[bool | None, bool | None]:
         """As :meth:`near`, by what has been gathered of other connections, and what this one shows itself."""
@@ -74,7 +69,10 @@ class Whereabouts:
         a, b = self._hosts.get(client.host) or _Host(), self._hosts.get(server.host) or _Host()
         return self._is_near(client, a, b), self._is_near(server, b, a)
 
-    def _learn(self, side: End) -> None:
+    def learn(self, side: End) -> None:
+        """Gather what a connection shows of this host."""
+        if self.given is not None:
+            return
         host = self._hosts.get(side.host)
         if host is None:
             if len(self._hosts) >= _MOST_HOSTS:

@@ -35,15 +35,15 @@ class FileSummary:
     error: str = ""
     """Why it could not be read, or not to its end."""
 
-    def take(self, connection: Connection) -> None:
-        """Count a connection."""
-        self.connections += 1
-        self.verdicts[connection.verdict] += 1
-        self.vantages[connection.vantage] += 1
+    def take(self, connection: Connection, times: int = 1) -> None:
+        """Count a connection, or several that are like it, of which nothing was found."""
+        self.connections += times
+        self.verdicts[connection.verdict] += times
+        self.vantages[connection.vantage] += times
         if connection.findings:
             self.findings.update(finding.verdict for finding in connection.findings)
         if connection.unjudged:
-            self.unjudged[connection.unjudged] += 1
+            self.unjudged[connection.unjudged] += times
 
     def add(self, other: FileSummary) -> None:
         """Count what was counted of another file."""
