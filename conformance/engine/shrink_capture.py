@@ -30,7 +30,7 @@ from conformance.engine.shrink_replay import Fault, Replays, actions
 from conformance.engine.shrink_tree import Tree, mapped
 from conformance.engine.signature import signature
 from conformance.engine.status import UsageError
-from conformance.report.words import counted
+from conformance.report.amounts import counted
 from conformance.result import CaseResult, Verdict
 from conformance.trace import Trace
 

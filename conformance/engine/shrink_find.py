@@ -17,7 +17,7 @@ from conformance.engine.shrink_tree import Tree, changed, count_played
 from conformance.engine.signature import Signature, signature
 from conformance.engine.status import UsageError
 from conformance.link.errors import EnvironmentFault
-from conformance.report.words import counted
+from conformance.report.amounts import counted
 from conformance.result import CaseResult, Verdict
 
 __all__ = ["Failing", "case_runs", "cut", "find_failing", "is_capture"]

@@ -17,10 +17,10 @@ from conformance.engine.shrink_find import Failing, cut, find_failing, is_captur
 from conformance.engine.shrink_play import Control, Judge, Limits, Player, like, passed, patience_of, tree_loader
 from conformance.engine.shrink_tree import Tree, count_played, plain
 from conformance.engine.status import Exit, UsageError
+from conformance.report.amounts import counted
 from conformance.report.files import unwritable, write_report
 from conformance.report.safe_text import sentence
 from conformance.report.shrinking import ShrinkProgress
-from conformance.report.words import counted
 from conformance.result import CaseResult
 from conformance.sut import registry
 from conformance.sut.base import VirtualSut

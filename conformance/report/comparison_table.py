@@ -11,10 +11,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from conformance.report.amounts import counted
 from conformance.report.comparison import Comparison, DifferenceRecord, Outcome
 from conformance.report.layout import indented, labelled
 from conformance.report.safe_text import printable, sentence
-from conformance.report.words import counted
 
 __all__ = ["comparison_blocks"]
 

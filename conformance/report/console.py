@@ -18,13 +18,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from conformance.report.amounts import counted
 from conformance.report.comparison_table import comparison_blocks
 from conformance.report.judgement import Judgement, judge, topic
 from conformance.report.ladder import MARKS, Rerun, ladder, rerun
 from conformance.report.layout import BROADEST, rich_console
 from conformance.report.progress import LineProgress, LiveProgress, Progress
 from conformance.report.safe_text import printable, sentence
-from conformance.report.words import counted, summary_sentence
+from conformance.report.words import summary_sentence
 from conformance.result import CaseResult, SutFacts
 
 if TYPE_CHECKING:

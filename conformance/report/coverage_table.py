@@ -14,9 +14,9 @@ from rich.text import Text
 from conformance.case.coverage import OUTCOMES, CoverageError, StandardCoverage, coverage, fallen
 from conformance.case.listing import Listing, list_suite
 from conformance.case.register import Register, load_register
+from conformance.report.amounts import counted
 from conformance.report.json_lines import Results, read_results
 from conformance.report.safe_text import printable
-from conformance.report.words import counted
 
 __all__ = ["show_coverage"]
 

@@ -18,10 +18,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from conformance.report.amounts import duration
 from conformance.report.judgement import Judgement, judge
 from conformance.report.ladder import MARKS
 from conformance.report.safe_text import printable, sentence
-from conformance.report.words import duration, tally_words
+from conformance.report.words import tally_words
 from conformance.result import CaseResult
 
 __all__ = ["LineProgress", "LiveProgress", "Progress"]

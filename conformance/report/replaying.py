@@ -27,11 +27,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from conformance import __version__
+from conformance.report.amounts import counted, duration
 from conformance.report.exchange import draw_exchange
 from conformance.report.layout import BROADEST, indented, labelled, rich_console
 from conformance.report.lines import Lines
 from conformance.report.safe_text import printable
-from conformance.report.words import counted, duration
 from conformance.result import CaseResult, SutFacts, Verdict
 from conformance.trace import Received, Sent, Trace
 

@@ -1,14 +1,15 @@
-"""Numbers and outcomes in plain words."""
+"""Outcomes in plain words."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from conformance.report.amounts import counted, duration
 from conformance.report.judgement import Judgement, judge, tally
 from conformance.report.safe_text import printable
 from conformance.result import CaseResult
 
-__all__ = ["counted", "duration", "summary_sentence", "tally_words"]
+__all__ = ["summary_sentence", "tally_words"]
 
 _WORDS = {
     Judgement.PASS: ("pass", "pass"),
@@ -20,21 +21,6 @@ _WORDS = {
     Judgement.DEVIATION: ("deviation", "deviations"),
     Judgement.VIOLATION: ("violation", "violations"),
 }
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """``1 case``, ``2 cases``."""
-    return f"{number} {one if number == 1 else many}"
-
-
-def duration(seconds: float) -> str:
-    """``312 ms``, ``9.8 s``, ``2 min 5 s``, ``1 h 3 min``."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    if whole >= 100:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def tally_words(counts: Mapping[Judgement, int], notes: Mapping[Judgement, str] | None = None) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.report.amounts import duration
 from conformance.report.judgement import Judgement
-from conformance.report.words import duration, summary_sentence, tally_words
+from conformance.report.words import summary_sentence, tally_words
 from conformance.result import CaseResult, Verdict
 
 from .sample import result

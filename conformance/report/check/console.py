@@ -11,13 +11,13 @@ from rich.rule import Rule
 from rich.text import Text
 
 from conformance.oracle.finding import Verdict
+from conformance.report.amounts import counted, duration
 from conformance.report.check.account import Account
 from conformance.report.check.block import MARKS, VANTAGES, account_block, account_line, number
 from conformance.report.check.excerpt import Excerpt
 from conformance.report.check.summary import FileSummary
 from conformance.report.layout import BROADEST, one_line, rich_console
 from conformance.report.safe_text import printable, sentence
-from conformance.report.words import counted, duration
 
 __all__ = ["CheckConsole"]
 
