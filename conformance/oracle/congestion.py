@@ -332,7 +332,7 @@ def _early(flow: Flow, e: Side, f: Fact, known: Transmission, waited: int) -> No
 
 def _backoff(flow: Flow, e: Side, f: Fact, before: int, waited: int, times: int) -> None:
     """Each timeout is twice as long as the one before (RFC 6298, 5.5); the first may have been a tail loss probe's (RFC 8985)."""
-    probe = times == 2 and before <= _longest_probe(e) and not f.flags & SYN
+    probe = times == 2 and e.sack_ok is not False and before <= _longest_probe(e) and not f.flags & SYN
     if probe or waited >= _LONGEST_RTO * 9 // 10:
         return
     if waited < before * 3 // 2 - 2 * flow.slack:
