@@ -107,7 +107,12 @@ def _new(flow: Flow, e: Side, p: Side, f: Fact) -> None:
         octets = f.last - max(e.una, 1)
         probe = e.last_sent is not None and f.t - e.last_sent.t > (e.rtt_low or 0) + _MS  # a tail loss probe may go beyond (RFC 8985, 7.3)
         in_vain = e.syn.options.ts is not None and p.echo == e.syn.options.ts[0]  # the first SYN had arrived, as the peer says (RFC 3522)
-        if e.syn_again >= 2 and not in_vain and octets > mss and (e.first_data_t is None or e.news_t <= e.first_data_t):
+        if (
+            e.syn_again >= 2
+            and not in_vain
+            and octets > mss + (mss if probe else 0)
+            and (e.first_data_t is None or e.news_t <= e.first_data_t)
+        ):
             reason = f"{octets} octets under way at first, though the SYN was sent again {e.syn_again} times: one segment would be right"
             flow.find("window-after-syn-loss", e, f, reason, near=e)
         unanswered = e.first_data_t is None or e.news_t <= e.first_data_t

@@ -69,6 +69,15 @@ DIALOGUES = {
         > . 1:1449(1448) ack 1 opts=ts:3001:3000
         > . 1449:2897(1448) ack 1 opts=ts:3001:3000
         """,
+    "a probe of the tail with new data": """
+        > S 0:0(0) opts=mss,ok
+        > S 0:0(0) opts=mss,ok after=1000
+        > S 0:0(0) opts=mss,ok after=2000
+        < S. 0:0(0) ack 1 opts=mss,ok
+        > . 1:1(0) ack 1
+        > . 1:1449(1448) ack 1
+        > . 1449:2897(1448) ack 1 after=2000
+        """,
     "stretch-ack": """
         near server
         slack 10
