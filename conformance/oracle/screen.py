@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conformance.oracle.finding import Connection, Vantage
-from conformance.oracle.isns import Isns
 from conformance.oracle.screen_after import advance, closed, overdue, succeeds
 from conformance.oracle.screen_closely import Closely, named
 from conformance.oracle.screen_ends import Cleared, cleared, gather, host, kinds
+from conformance.oracle.screen_isns import BulkIsns
 from conformance.oracle.screen_look import look
 from conformance.oracle.screen_opening import openings
 from conformance.oracle.screen_parts import Part
@@ -68,7 +68,7 @@ class Screen:
         """How many packets have been seen, and how many of them got the closer look."""
         self._done, self._most, self._count = done, most, count
         self._judge = Closely(self._over, vantage, strict)
-        self._isns = Isns()
+        self._isns = BulkIsns()
         self._state, self._kept = State.blank(0), Kept.nothing()
         self._slots: dict[bytes, int] = {}
         self._names: list[bytes] = []
