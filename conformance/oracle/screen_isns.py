@@ -7,7 +7,7 @@ namespace.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,15 +37,17 @@ class BulkIsns(Isns):
         if len(numbers) < _FEW or known is None or not self._distinct(host, known, isns, ts, numbers):
             found = (self.chosen(host, *choice) for choice in zip(numbers, ts.tolist(), keys, strict=True))
             return [(place, broken) for place, broken in enumerate(found) if broken]
-        known.update(zip(numbers, zip(keys, ts.tolist(), strict=True), strict=True))
+        known.update(zip(numbers, zip(keys, ts.tolist(), repeat(1)), strict=True))
         for old in list(islice(known, max(0, len(known) - MOST_KEPT))):
             del known[old]
         self.clocks[host] = int(ts[-1]), numbers[-1], keys[-1], 0
         return []
 
-    def _distinct(self, host: Hashable, known: dict[int, tuple[Hashable, int]], isns: Numbers, ts: Numbers, numbers: list[int]) -> bool:
+    def _distinct(
+        self, host: Hashable, known: dict[int, tuple[Hashable, int, int]], isns: Numbers, ts: Numbers, numbers: list[int]
+    ) -> bool:
         """Has the host chosen none of them before, and none as a clock would?"""
-        if len(set(numbers)) < len(numbers) or not known.keys().isdisjoint(numbers):
+        if len(set(numbers)) < len(numbers) or any(number in known for number in numbers):
             return False
         then, before, _, _ = self.clocks[host]
         ticks = np.diff(ts, prepend=then) // TICK

@@ -18,8 +18,7 @@ from pathlib import Path
 from struct import Struct
 
 from tests.traffic.mixture import CALM_ROUNDS, CALM_STREAMS, ROUNDS, STREAMS
-from tests.traffic.scenario import Scenario
-from tests.traffic.scenarios import MIXTURE
+from tests.traffic.scenarios import CALM, MIXTURE
 
 __all__ = ["PEERS", "Capture", "Peer", "Speed", "bench_capture", "longer", "speed"]
 
@@ -40,13 +39,15 @@ class Capture:
     packets: int
     connections: int
     """How many SYNs without ACK."""
-    scenario: Scenario
+    scenario: str
+    """Its name."""
 
     @property
     def mix(self) -> str:
         """What it is a capture of."""
-        setup = self.scenario.setup
-        bulk = 2 * (ROUNDS * STREAMS if self.scenario is MIXTURE else CALM_ROUNDS * CALM_STREAMS)
+        calm = self.scenario == CALM.name
+        setup = CALM.setup if calm else MIXTURE.setup
+        bulk = 2 * (CALM_ROUNDS * CALM_STREAMS if calm else ROUNDS * STREAMS)
         wrong = setup.impairment
         path = f"{wrong.loss:.2%} lost, {wrong.reorder:.2%} reordered" if wrong else "nothing lost on the way"
         return (
@@ -96,21 +97,21 @@ class Speed:
         return f"exit status {self.status}" if self.status else ""
 
 
-def bench_capture(scenario: Scenario, packets: int = PACKETS) -> Capture:
+def bench_capture(name: str, packets: int = PACKETS) -> Capture:
     """About so many packets, half of them IPv4, half IPv6; what is kept is taken if the generator is still the same."""
     sources = sorted((ROOT / "tests" / "traffic").glob("*.py"))
     key = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    path = KEPT / f"{scenario.name}-{packets}-{key}.pcap"
+    path = KEPT / f"{name}-{packets}-{key}.pcap"
     if not path.exists():
         folder = KEPT / "parts"
-        command = [sys.executable, "-m", "tests.traffic", "--only", scenario.name, "--packets", str(packets), "--out", str(folder)]
+        command = [sys.executable, "-m", "tests.traffic", "--only", name, "--packets", str(packets), "--out", str(folder)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        for old in KEPT.glob(f"{scenario.name}-[0-9]*.pcap"):
+        for old in KEPT.glob(f"{name}-[0-9]*.pcap"):
             old.unlink()
-        parts = [(folder / f"{scenario.name}-{family}-client.pcap").read_bytes() for family in ("ipv4", "ipv6")]
+        parts = [(folder / f"{name}-{family}-client.pcap").read_bytes() for family in ("ipv4", "ipv6")]
         _write(path, [parts[0], *(part[_HEADER:] for part in parts[1:])])
         shutil.rmtree(folder)
-    return _count(path, scenario)
+    return _count(path, name)
 
 
 def longer(capture: Capture, times: int = 3) -> Capture:
@@ -124,7 +125,7 @@ def longer(capture: Capture, times: int = 3) -> Capture:
     return _count(path, capture.scenario)
 
 
-def _count(path: Path, scenario: Scenario) -> Capture:
+def _count(path: Path, scenario: str) -> Capture:
     """What a file of the generator's has."""
     content = path.read_bytes()
     packets = connections = 0
