@@ -17,7 +17,7 @@ from conformance.wire.segment import ACK, SYN, Icmp, Segment
 
 __all__ = ["MOST_FLOWS", "Judge", "Key", "endpoint_name"]
 
-MOST_FLOWS = 2_000
+MOST_FLOWS = 1_500
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""
 SLACK = 10_000_000
 """ns: what an ordinary machine may need between a segment on its wire and its answer, or the other way round."""

@@ -41,7 +41,7 @@ _FEW = 256
 """Connections that there is room for at first."""
 _AT_ONCE = 1000
 """Packets that are read together for the closer look."""
-_KEPT = 100_000
+_KEPT = 80_000
 """Packets that are there for a while, for connections that turn out to need the closer look."""
 
 
