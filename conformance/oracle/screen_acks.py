@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.oracle.screen_state import NEVER
 from conformance.oracle.screen_table import APART, Packets, Table, others
-from conformance.wire.segment import FIN, SYN
+from conformance.wire.segment import FIN, RST, SYN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,21 @@ def acks(table: Table, packets: Packets, told: Truths) -> Acks:
     took[quick] = t[quick] - t[at[covers[quick] - 1]]
     made.reaction = np.minimum(np.minimum.reduceat(took, table.begin), state.reaction.reshape(-1))
     _under_way(table, packets, covers, at, told, made)
+    _at_reset(table, covers, at, made)
     return made
+
+
+def _at_reset(table: Table, covers: Numbers, at: Numbers, made: Acks) -> None:
+    """What awaits an ACK, of either side, when a RST comes."""
+    resets = np.flatnonzero(table.new & (table.flags & RST != 0))
+    if len(resets):
+        for other, first in ((0, covers[table.heard[resets]]), (1, covers[resets - 1])):
+            rows, oldest = _there(table, resets, at[first], other)
+            waited = table.t[rows] - table.t[oldest]
+            late = (waited > LONG) & (table.flags[oldest] & SYN == 0)
+            rows, heard = rows[late], table.heard[rows[late]]
+            waiting = table.end[heard] - table.ack[rows - 1] if other else table.end[rows - 1] - table.ack[heard]
+            _slow(made, table.voice[rows] ^ (1 - other), waiting, waited[late])
 
 
 def _there(table: Table, rows: Numbers, oldest: Numbers, other: int) -> tuple[Numbers, Numbers]:

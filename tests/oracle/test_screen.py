@@ -104,6 +104,15 @@ def test_about_every_rule(rule: str, right: bool) -> None:
             assert said(quickly(told.packets, vantage, run)[0], vantage) == said(fully(told.packets, vantage), vantage), (run, vantage)
 
 
+@pytest.mark.parametrize("sender", "<>")
+def test_about_a_reset_that_comes_while_something_waits(sender: str) -> None:
+    told = talk(f"open plain\n< P. 1:11(10) ack 1\n{sender} R {11 if sender == '<' else 1}:0(0) after=900")
+    assert any(one.findings for one in fully(told.packets, Vantage.CLIENT))
+    for run in (1, 1000):
+        for vantage in VANTAGES:
+            assert said(quickly(told.packets, vantage, run)[0], vantage) == said(fully(told.packets, vantage), vantage)
+
+
 @pytest.mark.parametrize("line", FLOODS.values(), ids=FLOODS)
 def test_about_floods(line: str) -> None:
     flooded = list(flood(line))[:400]
