@@ -81,14 +81,14 @@ class Screen:
         self._woken_now: dict[bytes, int] = {}
         """Connections that get the closer look since this run, and the numbers of their first packets."""
         self._ended: list[Connection] | None = None
-        self._now = 0
+        self._now = self._last = 0
 
     def see(self, packets: Packets) -> None:
         """The next packets, a run of them."""
         self.packets += len(packets)
         if not len(packets):
             return
-        self._now = max(self._now, int(packets.t.max()))
+        self._now, self._last = max(self._now, int(packets.t.max())), int(packets.number[-1])
         self._woken_now.clear()
         self._numbers_chosen(packets)
         groups = packets.groups()
@@ -120,10 +120,14 @@ class Screen:
         if self._later:
             keys = np.array([key for key, _ in self._later.values()], np.int64)
             firsts = {name: first for name, (_, first) in self._later.items()}
+            last = 0
             for packets in again():
+                last = int(packets.number[-1])
                 rows = np.flatnonzero(np.isin(packets.key.view(np.int64), keys))
                 if len(rows):
                     self._judged(packets, named(packets, rows, firsts))
+            if last < self._last:  # it was not read to where it had been read before: what is missing would look like silence
+                self._judge.forget(firsts)
         self._judge.end(self._now)
         ended = self._ended + clear
         self._ended = None

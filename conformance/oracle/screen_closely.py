@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +41,11 @@ class Closely(Judge):
         """A number for a connection."""
         self._number += 1
         return self._number
+
+    def forget(self, names: Container[bytes]) -> None:
+        """Say nothing of these connections."""
+        for key in [key for key in self._flows if name_of(key) in names]:
+            del self._flows[key]
 
     def _next_number(self, seen: Seen) -> int:
         return self.numbers.pop(seen.number, None) or self.count()

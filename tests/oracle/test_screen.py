@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.oracle.judge
-from conformance.oracle.finding import Vantage
+from conformance.oracle import screen
+from conformance.oracle.finding import Connection, Vantage
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, FIN, PSH, RST, SYN, Packet, Segment
 
 from .dialogues import DIALOGUES
-from .screening import chatter, fully, quickly, renumbered, said
+from .screening import chatter, columns, fully, quickly, renumbered, said
 from .talk import talk
 from .test_bounds import FLOODS, captures, flood
 
@@ -90,6 +91,22 @@ def test_runs_are_let_go() -> None:
     connections, screen = quickly(renumbered(lost), run=25)
     assert said(connections) == said(fully(renumbered(lost)))
     assert len(screen._runs) <= 6
+
+
+def test_a_capture_that_cannot_be_read_to_its_end_once_more_makes_nobody_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody interrupts that: what was judged already is told, and of the others nothing."""
+    monkeypatch.setattr(screen, "_KEPT", 50)
+    traffic = list(ordinary())
+    place = max(place for place, seen in enumerate(traffic[:300]) if isinstance(seen.packet, Segment) and len(seen.packet.payload) > 1000)
+    traffic = renumbered([*traffic[:place], *traffic[place - 1 :]])
+    runs = [columns(traffic[begin : begin + 25]) for begin in range(0, len(traffic), 25)]
+    for left in range(len(runs)):
+        connections: list[Connection] = []
+        looking = screen.Screen(connections.append)
+        for one in runs:
+            looking.see(one)
+        looking.end(lambda left=left: runs[:left])  # type: ignore[misc]
+        assert len(connections) == 11 and not any(one.findings for one in connections)
 
 
 # It says what the judge says --------------------------------------------------------------------------------------------
