@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -27,6 +28,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+# numpy's library for matrices, which nothing here needs, starts threads, and a process that has some can make no user namespace.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _CALLS = ("socket", "bind", "listen", "accept", "connect", "send", "recv")
 _SEGMENTS = "syn (in LISTEN), syn-ack (in SYN-SENT), ack (in SYN-RECEIVED)"

@@ -45,6 +45,14 @@ def test_the_verdicts_are_the_same(play: Callable[..., Run], shared: Path) -> No
     assert not run.lines[0]["machine"]["root"] and run.json.stat().st_uid == NOBODY
 
 
+def test_a_capture_is_replayed_on_the_kernel(shared: Path) -> None:
+    """Reading it takes numpy, and numpy's threads would keep a user namespace from being made after that."""
+    capture = shutil.copy(CASES.parent / "captures/regressions/wscale-unasked.pcap", shared)
+    command = [*_AS_NOBODY, sys.executable, "-m", "conformance", "replay", str(capture), "--sut", "linux"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert "replayed on linux" in " ".join(done.stdout.split()) and not done.stderr, done.stderr
+
+
 def test_a_case_that_may_not_be_read_costs_no_other_case(play: Callable[..., Run], shared: Path) -> None:
     folder = write_failing(shared / "cases")
     secret = folder / "topic/secret.yaml"
