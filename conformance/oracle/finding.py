@@ -82,7 +82,7 @@ class Connection:
     """A connection of a capture, and what was found."""
 
     number: int
-    """From 1, in the order in which they begin."""
+    """From 1, in the order in which they begin; one that takes over the ends of another may come later."""
     client: str
     """The endpoint that sent the first SYN; in a capture that begins later, the one whose packet comes first."""
     server: str

@@ -15,7 +15,7 @@ from conformance.oracle.whereabouts import Whereabouts
 from conformance.trace import Seen
 from conformance.wire.segment import ACK, SYN, Icmp, Segment
 
-__all__ = ["MOST_FLOWS", "Judge", "Key", "endpoint_name"]
+__all__ = ["MOST_FLOWS", "SLACK", "Judge", "Key", "endpoint_name"]
 
 MOST_FLOWS = 1_500
 """Connections that are remembered at once: the one that has been silent for longest is judged, and forgotten, for another."""

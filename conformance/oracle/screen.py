@@ -51,7 +51,6 @@ class Screen:
     Args:
         done: is given each connection when it has been forgotten to keep memory bounded, or at :meth:`end`.
         vantage: where the capture was taken; None: as the packets themselves suggest, connection by connection.
-        strict: also rules of which nearly every stack thinks otherwise.
         most: connections that are remembered at once.
         count: is given, in the place of ``done``, connections of which nothing was found: one of many that are alike, and how many.
     """
@@ -60,14 +59,13 @@ class Screen:
         self,
         done: Callable[[Connection], None],
         vantage: Vantage | None = None,
-        strict: bool = False,
         most: int = MOST,
         count: Callable[[Connection, int], None] | None = None,
     ) -> None:
         self.packets = self.closely = 0
         """How many packets have been seen, and how many of them got the closer look."""
         self._done, self._most, self._count = done, most, count
-        self._judge = Closely(self._over, vantage, strict)
+        self._judge = Closely(self._over, vantage)
         self._isns = BulkIsns()
         self._state, self._kept = State.blank(0), Kept.nothing()
         self._slots: dict[bytes, int] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conformance.oracle.judge import SLACK
 from conformance.oracle.screen_state import NEVER
 from conformance.oracle.screen_table import APART, Packets, Table, others
 from conformance.wire.segment import FIN, RST, SYN
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["LONG", "Acks", "acks"]
 
 _MS = 1_000_000
-_SLACK = 10 * _MS
-"""That of :class:`conformance.oracle.judge.Judge`."""
 LONG = 45 * _MS
 """ns for which more than two segments may wait for an ACK, and a bit less."""
 _LATE = 450 * _MS
@@ -76,7 +75,7 @@ def acks(table: Table, packets: Packets, told: Truths) -> Acks:
     behind = ack[rows] < end[oldest]
     begun = table.pre + 2 - np.minimum(state.spoke.reshape(-1), 2)  # the first row without SYN of each voice
     since = np.where(state.spoke.reshape(-1) >= 2, -1, heard[np.minimum(begun, table.last)])
-    missed = behind & (waited > _SLACK + _MS * (table.length[rows] > 0)) & (oldest > since[voice[rows]])
+    missed = behind & (waited > SLACK + _MS * (table.length[rows] > 0)) & (oldest > since[voice[rows]])
     made.deaf[voice[rows[missed]]] = True
     late = ~behind & (waited > LONG) & (table.flags[oldest] & SYN == 0)
     _slow(made, voice[rows[late]], end[heard[rows[late]]] - ack[rows[late] - 1], waited[late])

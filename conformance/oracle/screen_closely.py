@@ -28,8 +28,8 @@ __all__ = ["Closely", "named"]
 class Closely(Judge):
     """The judge of the connections that get the closer look."""
 
-    def __init__(self, done: Callable[[Connection], None], vantage: Vantage | None, strict: bool) -> None:
-        super().__init__(done, vantage, strict=strict)
+    def __init__(self, done: Callable[[Connection], None], vantage: Vantage | None) -> None:
+        super().__init__(done, vantage)
         self.awake: set[bytes] = set()
         """What names the connections that it knows."""
         self.numbers: dict[int, int] = {}

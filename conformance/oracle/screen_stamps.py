@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from conformance.oracle.judge import SLACK
 from conformance.oracle.screen_table import APART, Packets, Table, others, signed
 from conformance.wire.segment import ACK, SYN
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Stamps", "stamps"]
 
 _MS = 1_000_000
-_SLACK = 10 * _MS
-"""That of :class:`conformance.oracle.judge.Judge`."""
 _PERHAPS = 16
 """TSvals that a side may have taken or not, as many as :attr:`conformance.oracle.side.Side.perhaps` has."""
 
@@ -92,5 +91,5 @@ def _known(table: Table, rows: Numbers, echo: Numbers, taken: Truths) -> tuple[T
     later = np.append(0, np.cumsum(np.diff(key) != 0))
     free = np.append(0, np.cumsum(~taken))
     perhaps = (free[last + 1] > free[np.minimum(begin, last + 1)]) & (later[heard] - later[last] < _PERHAPS)
-    until = (last < heard) & (table.t[np.minimum(last + 1, len(key) - 1)] > table.t[rows] - _SLACK)
+    until = (last < heard) & (table.t[np.minimum(last + 1, len(key) - 1)] > table.t[rows] - SLACK)
     return sent & (perhaps | until), sent

@@ -17,7 +17,7 @@ import time
 import traceback
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
@@ -27,9 +27,8 @@ from types import FrameType
 
 from conformance.capture.reader import CaptureReader
 from conformance.oracle.finding import Connection, Vantage
-from conformance.oracle.judge import Judge
 from conformance.oracle.screen import Screen
-from conformance.trace import Seen
+from tests.oracle.screening import fully
 
 from .agreement import agree
 from .mutate import mutated
@@ -73,7 +72,7 @@ def look_at(data: bytes, weigh: bool = False) -> int:
         found = agree(data)
         packets = found[0] if found else []
         vantage = tuple(Vantage)[len(data) % len(Vantage)]
-        slowly = _found(_judged(packets, vantage))
+        slowly = _found(fully(packets, vantage))
         assert not found or slowly == _found(_screened(data, vantage)), "the screen finds something else than the judge"
         if weigh:
             peak = tracemalloc.get_traced_memory()[1]
@@ -82,16 +81,6 @@ def look_at(data: bytes, weigh: bool = False) -> int:
         if weigh:
             tracemalloc.stop()
     return len(packets)
-
-
-def _judged(packets: Sequence[Seen], vantage: Vantage) -> list[Connection]:
-    """What the judge says of them, one by one."""
-    over: list[Connection] = []
-    judge = Judge(over.append, vantage)
-    for seen in packets:
-        judge.see(seen)
-    judge.end()
-    return over
 
 
 def _screened(data: bytes, vantage: Vantage) -> list[Connection]:
