@@ -51,15 +51,11 @@ def _pattern(case: str) -> re.Pattern[str]:
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """One entry, and where it stands."""
+class _AboutCases:
+    """What an entry of the file is about, and where it stands."""
 
     case: str
     """An id, or a pattern in which ``*`` is anything; brackets are only brackets."""
-    verdict: str
-    step: str
-    reason: str
-    source: str
     file: str
     line: int
 
@@ -70,6 +66,16 @@ class Expectation:
     def covers(self, case_id: str) -> bool:
         """Is it about this case?"""
         return self._pattern.fullmatch(case_id) is not None
+
+
+@dataclass(frozen=True)
+class Expectation(_AboutCases):
+    """One entry."""
+
+    verdict: str
+    step: str
+    reason: str
+    source: str
 
     def foretells(self, verdict: str, step: str) -> bool:
         """Is this how a case ends that got ``verdict`` at ``step``? An entry that names no step means any."""
@@ -77,22 +83,10 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class KnownInvariant:
-    """A rule that is known to be broken in some cases, and where that stands."""
+class KnownInvariant(_AboutCases):
+    """A rule that is known to be broken in some cases."""
 
     rule: str
-    case: str
-    """As an :class:`Expectation` has it."""
-    file: str
-    line: int
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return _pattern(self.case)
-
-    def covers(self, case_id: str) -> bool:
-        """Is it about this case?"""
-        return self._pattern.fullmatch(case_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +143,11 @@ def load_expectations(path: Path) -> Expectations:
             continue
         line, _ = document.place((index, "case"))
         if isinstance(entry, InvariantModel):
-            invariants.append(KnownInvariant(entry.invariant, entry.case, document.file, line))
+            invariants.append(KnownInvariant(entry.case, document.file, line, entry.invariant))
             continue
         if (other := entries.get(entry.case)) is not None:
             twice = CaseError("a case that is there twice", found=entry.case, expected=f"one entry for it, that of line {other.line}")
             errors.append(document.error((index, "case"), twice))
             continue
-        entries[entry.case] = Expectation(entry.case, entry.verdict, entry.step, entry.reason, entry.source, document.file, line)
+        entries[entry.case] = Expectation(entry.case, document.file, line, entry.verdict, entry.step, entry.reason, entry.source)
     return Expectations(tuple(entries.values()), tuple(errors), tuple(invariants))

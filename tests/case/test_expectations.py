@@ -31,7 +31,7 @@ def test_an_id_comes_before_patterns(tmp_path: Path) -> None:
     expectations = load(tmp_path, FILE)
     assert not expectations.errors
     assert expectations.lookup("handshake/passive-open[ipv4]") == Expectation(
-        "handshake/passive-open[ipv4]", "inconclusive", "expect: S. 0:0(0)", "it is slow", "net/ipv4/tcp.c", str(tmp_path / "linux.yaml"), 4
+        "handshake/passive-open[ipv4]", str(tmp_path / "linux.yaml"), 4, "inconclusive", "expect: S. 0:0(0)", "it is slow", "net/ipv4/tcp.c"
     )
     general = expectations.lookup("handshake/passive-open[ipv6]")
     assert general is not None
