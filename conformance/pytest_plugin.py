@@ -66,10 +66,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if name := _sut(config):
-        from conformance.sut.registry import SUTS
+        from conformance.sut.registry import unknown
 
-        if name not in SUTS:
-            raise pytest.UsageError(f"--conformance-sut: there is no stack under test {name!r}: {', '.join(SUTS)}")
+        if reason := unknown(name):
+            raise pytest.UsageError(f"--conformance-sut: {reason}")
 
 
 def _sut(config: pytest.Config) -> str:
@@ -79,10 +79,10 @@ def _sut(config: pytest.Config) -> str:
 
 def _virtual(config: pytest.Config) -> bool:
     """Is the stack under test one on a virtual clock, as far as the command line says?"""
-    from conformance.sut.registry import SUTS
+    from conformance.sut.registry import is_virtual
 
     name = _sut(config)
-    return bool(name) and SUTS[name].virtual
+    return bool(name) and is_virtual(name)
 
 
 # Collecting -----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from conformance.engine.events import (
 )  # fmt: skip
 from conformance.engine.executor import Executor
 from conformance.engine.reflex import Reflex
-from conformance.sut.base import Bed, Outcome, Site, Transition
+from conformance.sut.base import Bed, Outcome, Site, SutFault, Transition
 
 __all__ = ["CaseRun"]
 
@@ -54,7 +54,7 @@ class CaseRun:
         """What passed since then: it waits until they have."""
         self.site: Site = bed.site(case.family, self)
         try:
-            self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from != "tracepoint")
+            self.executor = Executor(case, self.site.places, rng, poll_states=self.site.states_from == "inet_diag")
         except BaseException:
             self.site.close(())
             raise
@@ -110,6 +110,11 @@ class CaseRun:
 
     def moved(self, transitions: Sequence[Transition]) -> None:
         self._tell(Moved(transitions))
+
+    def broke(self, fault: SutFault) -> None:
+        self.executor.broke(fault)
+        if not self.finished.done():
+            self.finished.set_result(None)
 
     # Inside -------------------------------------------------------------------------------------------------------------
 

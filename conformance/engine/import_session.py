@@ -195,8 +195,8 @@ def _loaded(text: str, request: ImportRequest, register: Register) -> Case:
 def _check(request: ImportRequest) -> None:
     if request.sut_side not in ("", "client", "server"):
         raise UsageError(f"--sut-side {request.sut_side}: client or server")
-    if request.check and request.check not in registry.SUTS:
-        raise UsageError(f"there is no SUT {request.check!r}: {', '.join(registry.SUTS)}")
+    if request.check and (reason := registry.unknown(request.check)):
+        raise UsageError(reason)
     if request.last is not None and request.last < request.first:
         raise UsageError(f"--from {request.first} --to {request.last}: the last packet is before the first")
     if request.output != "-" and (reason := unwritable(request.output)):

@@ -69,8 +69,8 @@ def run(request: ReplayRequest) -> int:
 
 
 def _check(request: ReplayRequest) -> None:
-    if request.sut and request.sut not in registry.SUTS:
-        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
+    if request.sut and (reason := registry.unknown(request.sut)):
+        raise UsageError(reason)
     if request.sut_side not in ("", "client", "server"):
         raise UsageError(f"--sut-side {request.sut_side}: client or server")
     if not request.file.exists():

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from random import Random
 
 from conformance.case.case import MS, USUAL_TIMEOUT, Case
+from conformance.case.features import features
 from conformance.case.steps import SilenceStep, flatten
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
 from conformance.engine.virtual_run import play_virtual
 from conformance.link.errors import EnvironmentFault
 from conformance.result import CaseResult, Failure, Verdict
-from conformance.sut.base import AnySut, Bed, Sut, SutFault, VirtualSut
+from conformance.sut.base import AnySut, Bed, RoomyBed, Sut, SutFault, VirtualSut
 
 __all__ = ["ATTEMPTS", "Runner", "RunnerOptions"]
 
@@ -140,7 +141,10 @@ class Runner:
         tasks: list[asyncio.Task[None]] = []
 
         async def attempt_one(case: Case, bed: Bed) -> None:
+            """In a place that was taken."""
             try:
+                if self._begun is not None:
+                    self._begun(case.id)
                 result = await self._attempt(case, bed, attempt)
                 if result is None:
                     again.append(case)
@@ -149,17 +153,29 @@ class Runner:
             finally:
                 places.release()
 
+        async def attempt_in_room(case: Case, bed: RoomyBed) -> None:
+            """Whoever waits for room keeps no place from the others."""
+            try:
+                async with bed.room():
+                    if not self._stopping:
+                        await places.acquire()
+                        await self._quiet()
+                        await attempt_one(case, bed)
+            except SutFault as fault:
+                self._done(self._without_trace(case, Verdict.ERROR, str(fault)))
+
         for case in cases:
             bed = await self._bed(sut, case)
             if isinstance(bed, CaseResult):
                 self._done(bed)
                 continue
+            if isinstance(bed, RoomyBed):
+                tasks.append(asyncio.create_task(attempt_in_room(case, bed)))
+                continue
             await places.acquire()
             await self._quiet()
             if self._stopping:
                 break
-            if self._begun is not None:
-                self._begun(case.id)
             tasks.append(asyncio.create_task(attempt_one(case, bed)))
         await asyncio.gather(*tasks)
         return [] if self._stopping else again
@@ -175,6 +191,8 @@ class Runner:
     def _lacking(self, case: Case) -> CaseResult | None:
         """The result of a case that needs what the stack has not got."""
         missing = [need for need in (case.family.value, *case.needs) if need not in self._sut.capabilities]
+        if (has := self._sut.features) is not None:
+            missing += sorted(features(case) - has)
         lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(case.config)
         return None if lack is None else self._without_trace(case, Verdict.SKIPPED, lack)
 
@@ -199,6 +217,8 @@ class Runner:
         """Play the case once; None if it should be tried again."""
         try:
             return await self._play(case, bed, attempt)
+        except SutFault as fault:
+            return self._without_trace(case, Verdict.ERROR, str(fault))
         except Exception as error:  # what breaks around a case costs this case, and no other
             return self._without_trace(case, Verdict.ERROR, f"the test bed broke: {type(error).__name__}: {error}")
 
@@ -209,7 +229,7 @@ class Runner:
         try:
             run.begin()
             await run.finished
-            disturbed = run.site.disturbed()
+            disturbed = run.site.disturbed(run.executor.verdict is Verdict.FAIL)
         finally:
             self._running.discard(run)
             run.close()

@@ -142,8 +142,8 @@ def _stack(request: Request) -> tuple[AnySut, str]:
 
 def _check(request: Request) -> None:
     """Say what cannot be before anything runs, and not when everything has."""
-    if request.sut and request.sut not in registry.SUTS:
-        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
+    if request.sut and (reason := registry.unknown(request.sut)):
+        raise UsageError(reason)
     if request.states not in registry.STATE_SOURCES:
         raise UsageError(f"there is no source of states {request.states!r}: {', '.join(registry.STATE_SOURCES)}")
     for path in (request.cases, *request.paths):

@@ -76,10 +76,10 @@ def run(request: ShrinkRequest) -> int:
 
 
 def _check(request: ShrinkRequest) -> None:
-    if request.sut and request.sut not in registry.SUTS:
-        raise UsageError(f"there is no SUT {request.sut!r}: {', '.join(registry.SUTS)}")
-    if request.control not in (*registry.SUTS, "none"):
-        raise UsageError(f"there is no SUT {request.control!r} to be the control: {', '.join(registry.SUTS)}, none")
+    if request.sut and (reason := registry.unknown(request.sut)):
+        raise UsageError(reason)
+    if request.control != "none" and (reason := registry.unknown(request.control)):
+        raise UsageError(f"the control: {reason}, or none")
     if request.sut_side not in ("", "client", "server"):
         raise UsageError(f"--sut-side {request.sut_side}: client or server")
     if request.output != "-" and (reason := unwritable(request.output)):

@@ -98,6 +98,9 @@ class VirtualRun:
     def moved(self, transitions: Sequence[Transition]) -> None:
         self._tell(Moved(transitions))
 
+    def broke(self, fault: SutFault) -> None:
+        raise fault
+
     # Inside -------------------------------------------------------------------------------------------------------------
 
     def _next(self) -> None:

@@ -11,8 +11,9 @@ import mmap
 import socket
 import struct
 import sys
-import time
 from collections.abc import Iterator
+
+from conformance.link.clock import FrameClock
 
 __all__ = ["PacketRing"]
 
@@ -56,27 +57,7 @@ class PacketRing:
             self.tx.close()
             raise
         self.send = self.tx.send
-        self._to_monotonic = self.clock_offset()
-
-    @staticmethod
-    def clock_offset() -> int:
-        """Nanoseconds from ``CLOCK_REALTIME``, in which the kernel stamps frames, to ``CLOCK_MONOTONIC``.
-
-        It changes only when somebody sets the clock: adjustments slew both.
-        """
-        samples = []
-        for _ in range(3):  # of which one at least is not torn apart by another process
-            before, real, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
-            samples.append((after - before, (before + after) // 2 - real))
-        return min(samples)[1]
-
-    def check_clock(self) -> bool:
-        """Was the wall clock set since the last check? Then times taken across it mean nothing."""
-        offset = self.clock_offset()
-        jumped = abs(offset - self._to_monotonic) > 1_000_000
-        if jumped:
-            self._to_monotonic = offset
-        return jumped
+        self.clock = FrameClock()
 
     def fileno(self) -> int:
         """Becomes readable when a frame is there."""
@@ -84,14 +65,14 @@ class PacketRing:
 
     def read(self) -> Iterator[tuple[int, bytes, bool]]:
         """All frames that are there: time (monotonic ns), octets, and whether it is one that went out."""
-        ring, slot, unpack = self._ring, self._slot, _HEADER.unpack_from
+        ring, slot, unpack, to_monotonic = self._ring, self._slot, _HEADER.unpack_from, self.clock.to_monotonic
         while ring[(at := self._next * slot) + _STATUS] & _STATUS_USER:
             _, _, length, mac, _, sec, nsec = unpack(ring, at)
             frame = ring[at + mac : at + mac + length]
             outgoing = ring[at + _PKTTYPE] == _PACKET_OUTGOING
             ring[at : at + 4] = _STATUS_KERNEL
             self._next = (self._next + 1) % self._count
-            yield sec * 1_000_000_000 + nsec + self._to_monotonic, frame, outgoing
+            yield sec * 1_000_000_000 + nsec + to_monotonic, frame, outgoing
 
     def lost(self) -> int:
         """How many frames the ring had no room for since the last call."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import fcntl
 import socket
-import struct
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from pyroute2.netlink.rtnl.ndmsg import NTF_ROUTER
 
 from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.link.netns import Namespace
+from conformance.link.offloads import offloads_off
 from conformance.link.packet_ring import PacketRing
 from conformance.wire.segment import Family
 
@@ -26,10 +24,6 @@ _PATIENCE = 20
 """Seconds that the kernel's work queue may take."""
 _RTN_LOCAL = 2
 """linux/rtnetlink.h."""
-_SIOCETHTOOL = 0x8946
-_OFFLOADS_OFF = (0x15, 0x17, 0x19, 0x1F, 0x25, 0x2C)
-"""linux/ethtool.h: the commands that set rx checksums, tx checksums, scatter-gather, TSO, GSO, GRO."""
-
 
 _QUIET_IPV6 = {
     "accept_dad": "0",
@@ -44,14 +38,6 @@ _QUIET_IPV6 = {
 def write_sysctl(name: str, value: str) -> None:
     """Set ``net/…`` in the thread's current network namespace; OSError names the file."""
     Path("/proc/sys", name).write_text(value)
-
-
-def _offloads_off(interface: str) -> None:
-    """Make the kernel fill in every checksum and cut every segment itself, so that what is captured is what was meant."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for command in _OFFLOADS_OFF:
-            value = (ctypes.c_uint32 * 2)(command, 0)  # struct ethtool_value
-            fcntl.ioctl(control, _SIOCETHTOOL, struct.pack("=16sQ16x", interface.encode(), ctypes.addressof(value)))
 
 
 def _wait_until_local(netlink: IPRoute, address: str) -> None:
@@ -122,13 +108,13 @@ class VethPair:
                 netlink.route("add", dst=net.peers, gateway=net.gateway, oif=index, family=family)
             if mtu >= IPV6_MTU:
                 _wait_until_local(netlink, next(net.sut for net in ADDRESSING if net.family is Family.IPV6))
-        _offloads_off("sut")
+        offloads_off("sut")
 
     @staticmethod
     def _tester_end(mtu: int) -> None:
         with IPRoute() as netlink:
             netlink.link("set", index=netlink.link_lookup(ifname="tester")[0], state="up", mtu=mtu)
-        _offloads_off("tester")
+        offloads_off("tester")
 
     def close(self) -> None:
         """Close everything; the kernel removes devices and namespaces."""

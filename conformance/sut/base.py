@@ -7,6 +7,7 @@ A :class:`Sut` gives :class:`Bed`s, each a running instance of the stack with on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol, runtime_checkable
@@ -16,8 +17,8 @@ from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
 __all__ = [
-    "Agent", "AnySut", "Argument", "Bed", "Host", "Outcome", "Places", "Site", "SiteEvents", "StackUnderTest", "Sut", "SutFault",
-    "Transition", "VirtualBed", "VirtualSite", "VirtualSut",
+    "Agent", "AnySut", "Argument", "Bed", "Host", "Outcome", "Places", "RoomyBed", "Site", "SiteEvents", "StackUnderTest", "Sut",
+    "SutFault", "Transition", "VirtualBed", "VirtualSite", "VirtualSut",
 ]  # fmt: skip
 
 
@@ -93,6 +94,9 @@ class SiteEvents(Protocol):
     def moved(self, transitions: Sequence[Transition]) -> None:
         """Sockets changed their states."""
 
+    def broke(self, fault: SutFault) -> None:
+        """The SUT's program broke: nothing more will come."""
+
 
 class Agent(Protocol):
     """Socket calls on the SUT, by name. Results come through :class:`SiteEvents`, at once or later."""
@@ -134,8 +138,11 @@ class Site(Protocol):
     def pump(self) -> None:
         """Hand over all frames that are there, without waiting."""
 
-    def disturbed(self) -> str | None:
-        """What happened to the tester's end since this site was made that makes a trace worthless (frames lost, the clock set)."""
+    def disturbed(self, failed: bool = False) -> str | None:
+        """What happened to the tester's end since this site was made that makes a trace worthless (frames lost, the clock set).
+
+        ``failed``: the case failed, so that what may have made the stack late counts, too.
+        """
 
     def close(self, connections: Sequence[Endpoints]) -> None:
         """End what the case left: sockets, pending calls, connections that no socket holds any more."""
@@ -157,6 +164,10 @@ class StackUnderTest(Protocol):
     name: str
     capabilities: frozenset[str]
 
+    @property
+    def features(self) -> frozenset[str] | None:
+        """Of :mod:`conformance.case.features`, those that it has; None: all."""
+
     def facts(self) -> SutFacts:
         """Version, settings, and where states come from."""
 
@@ -172,6 +183,14 @@ class Sut(StackUnderTest, Protocol):
 
     def bed(self, config: Mapping[str, object]) -> Bed:
         """Start an instance. Raises SutFault or EnvironmentFault."""
+
+
+@runtime_checkable
+class RoomyBed(Bed, Protocol):
+    """A bed that has only so many places at once."""
+
+    def room(self) -> AbstractAsyncContextManager[None]:
+        """Inside is a place for one case run, which :meth:`site` gives. It waits for one; raises SutFault."""
 
 
 class VirtualSite(Site, Protocol):

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import platform
 import resource
-import secrets
 import socket
 from collections.abc import Mapping, Sequence
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from conformance.link.addressing import HOSTS, PEER_MAC, SUT_MAC
 from conformance.link.errors import EnvironmentFault
 from conformance.link.veth import VethPair, write_sysctl
 from conformance.result import SutFacts
-from conformance.sut.base import Places, SiteEvents, SutFault, Transition
+from conformance.sut.base import SiteEvents, SutFault, Transition
 from conformance.sut.linux_agent import LinuxAgent
 from conformance.sut.linux_diag import SockDiag
-from conformance.sut.linux_peers import Peers
 from conformance.sut.linux_settings import BASE, SYSCTLS, missing, sysctls
 from conformance.sut.linux_trace import StateTracer
+from conformance.sut.places import SharedPlaces
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
 __all__ = ["Linux"]
-
-_PORTS = (1024, 32000)
-"""Ports for cases to bind, below the range from which Linux chooses by itself."""
-_PORTS_A_CASE = 3
-_PEER_PORTS = 20000
-"""The tracepoint sees runs in other containers too, which may have the same peers: that each begins elsewhere tells them apart."""
 
 
 class Linux:
@@ -40,18 +31,17 @@ class Linux:
 
     name = "linux"
     capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp", "rfc5961-data"})
+    features = None
 
     def __init__(self, *, trace: bool = True) -> None:
         """``trace=False`` does without the tracepoint, as on a machine where tracefs cannot be read."""
         with contextlib.suppress(OSError, ValueError):  # a soft limit of 1024 is soon used up by cases that run side by side
             most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        self._peers = Peers()
-        self._counter = itertools.count(1)
-        self._first_peer_port = secrets.randbelow(_PEER_PORTS)
+        self.places = SharedPlaces()
         self._tracer: StateTracer | None = None
         self.sites: dict[bytes, LinuxSite] = {}
-        if trace and self._peers.own:
+        if trace and self.places.own:
             with contextlib.suppress(EnvironmentFault):
                 self._tracer = StateTracer()
 
@@ -68,17 +58,6 @@ class Linux:
 
     def bed(self, config: Mapping[str, object]) -> LinuxBed:
         return LinuxBed(self, config)
-
-    def places(self, family: Family) -> Places:
-        """Addresses that no other case run of this machine has, and none of this process had; ports that none of it used lately."""
-        number = next(self._counter)
-        peer, peer2 = self._peers.pair(family)
-        hosts = {**HOSTS[family], "peer": peer, "peer2": peer2}
-        low, high = _PORTS
-        port = low + _PORTS_A_CASE * (number % ((high - low) // _PORTS_A_CASE))
-        ports = {"port": port, "port2": port + 1, "port3": port + 2, "peer_port": 40000 + (self._first_peer_port + number) % _PEER_PORTS}
-        ports["peer_port2"] = ports["peer_port"] + 1
-        return Places(family, SUT_MAC, PEER_MAC, hosts, ports)
 
     def trace(self) -> None:
         """Hand what the tracer saw to the sites whose peers it names."""
@@ -103,7 +82,7 @@ class Linux:
         if self._tracer is not None:
             self._tracer.close()
             self._tracer = None
-        self._peers.close()
+        self.places.close()
 
 
 class LinuxBed:
@@ -162,7 +141,7 @@ class LinuxBed:
         """All that has made traces of this bed worthless so far; it only grows."""
         if lost := self._pair.ring.lost():
             self._disturbances.append(f"the tester lost {lost} frames")
-        if self._pair.ring.check_clock():
+        if self._pair.ring.clock.was_set():
             self._disturbances.append("the machine's clock was set")
         return self._disturbances
 
@@ -187,7 +166,7 @@ class LinuxSite:
 
     def __init__(self, bed: LinuxBed, family: Family, events: SiteEvents) -> None:
         self.bed, self.events = bed, events
-        self.places = bed.sut.places(family)
+        self.places = bed.sut.places.next(family)
         self.seen: list[Transition] = []
         self._disturbances = len(bed.disturbances())
         self._lost = bed.sut.lost
@@ -203,7 +182,7 @@ class LinuxSite:
         seen, self.seen = self.seen, []
         return seen
 
-    def disturbed(self) -> str | None:
+    def disturbed(self, failed: bool = False) -> str | None:  # noqa: ARG002 - nothing makes it late
         new = self.bed.disturbances()[self._disturbances :]
         if lost := self.bed.sut.lost - self._lost:
             new.append(f"the kernel's trace lost {lost} transitions")

@@ -181,8 +181,20 @@ def _sleeps_in_call(thread: threading.Thread, handle: int) -> bool:
     The first number is the system call's, the second its first argument: a thread that still waits for the interpreter sleeps in
     futex(2), whose first argument is an address.
     """
+    task = Path(f"/proc/self/task/{thread.native_id}")
     try:
-        fields = Path(f"/proc/self/task/{thread.native_id}/syscall").read_bytes().split()
+        if not (task / "syscall").exists():
+            return _sleeps_in_kernel(task)
+        fields = (task / "syscall").read_bytes().split()
     except OSError:
         return True  # the kernel does not say, or the thread is gone: either way nothing is gained by waiting
     return len(fields) > 1 and int(fields[1], 16) == handle
+
+
+def _sleeps_in_kernel(task: Path) -> bool:
+    """The same where the kernel does not tell system calls, as one in user mode: it tells root in which functions a thread is.
+
+    All that wait on a socket of the Internet's families are called by one of these families' own (inet_accept, inet6_recvmsg …).
+    """
+    sleeps = (task / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"S"
+    return sleeps and b"inet" in (task / "stack").read_bytes()

@@ -64,6 +64,7 @@ class Reference:
 
     name = "reference"
     capabilities = frozenset({"ipv4", "ipv6", "states", "transitions", "info", "sockopt", "blocking", "icmp", "udp", "rfc5961-data"})
+    features = None
 
     def facts(self) -> SutFacts:
         default = Sysctl()
@@ -142,7 +143,7 @@ class ReferenceSite:
         while self._happened:
             self._happened.popleft()()
 
-    def disturbed(self) -> str | None:
+    def disturbed(self, failed: bool = False) -> str | None:  # noqa: ARG002 - nothing makes it late
         return None
 
     def close(self, connections: Sequence[Endpoints]) -> None:

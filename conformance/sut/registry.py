@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from conformance.link.errors import EnvironmentFault
 from conformance.sut.base import AnySut, Sut, SutFault
+from conformance.sut.manifest import Manifest, in_folder, manifests
 
-__all__ = ["STATE_SOURCES", "SUTS", "Entry", "choose", "make"]
+__all__ = ["STATE_SOURCES", "SUTS", "Entry", "choose", "is_virtual", "make", "unknown"]
 
 STATE_SOURCES = ("auto", "tracepoint", "inet_diag")
 """Where Linux's states may come from; ``auto`` is the tracepoint where tracefs can be read."""
@@ -23,6 +25,8 @@ class Entry:
     """Takes where states come from, one of STATE_SOURCES. Raises EnvironmentFault, saying what is missing."""
     virtual: bool = False
     """It is a VirtualSut: no case takes long."""
+    manifest: Manifest | None = None
+    """Of one that stands behind the protocol."""
 
 
 def _linux(states: str) -> Sut:
@@ -43,12 +47,60 @@ def _reference(_: str) -> AnySut:
     return Reference()
 
 
-SUTS: Mapping[str, Entry] = {
+_BUILT_IN: Mapping[str, Entry] = {
     "linux": Entry("the running Linux kernel, in network namespaces of its own", _linux),
     "reference": Entry(
         "the stack in Python that comes with the tester, on a virtual clock: no privilege, any system", _reference, virtual=True
     ),
 }
+
+
+def _behind_protocol(manifest: Manifest) -> Entry:
+    def start(_: str) -> AnySut:
+        if missing := manifest.missing():
+            raise EnvironmentFault(f"{manifest.name} takes what is not here: {', '.join(missing)}")
+        if not manifest.built:
+            raise EnvironmentFault(f"{manifest.name} is not built: make suts")
+        try:
+            if manifest.clock == "virtual":
+                from conformance.sut.external import External
+
+                return External(manifest)
+            from conformance.sut.external_real import ExternalReal
+
+            return ExternalReal(manifest)
+        except SutFault as fault:
+            raise EnvironmentFault(str(fault)) from None
+
+    return Entry(manifest.title, start, virtual=manifest.clock == "virtual", manifest=manifest)
+
+
+SUTS: Mapping[str, Entry] = {**_BUILT_IN, **{name: _behind_protocol(manifest) for name, manifest in manifests().items()}}
+
+
+def unknown(name: str) -> str | None:
+    """Why there is no stack under test of this name; None if there is. A name may be the path of an ``adapter.yaml`` elsewhere."""
+    try:
+        _find(name)
+    except KeyError:
+        return f"there is no SUT {name!r}: {', '.join(SUTS)}, or the path of an adapter.yaml"
+    except SutFault as fault:
+        return str(fault)
+    return None
+
+
+def is_virtual(name: str) -> bool:
+    """Is it a VirtualSut? KeyError: there is none of this name."""
+    return _find(name).virtual
+
+
+def _find(name: str) -> Entry:
+    """The stack of this name: ``lwip``, ``path/adapter.yaml`` (the first of that file), ``path/adapter.yaml:NAME``."""
+    if name in SUTS or ".yaml" not in name:
+        return SUTS[name]
+    file, _, wanted = name.partition(":")
+    found = {one.name: one for one in in_folder(Path(file))}
+    return _behind_protocol(found[wanted or next(iter(found))])
 
 
 def make(name: str, states: str = "auto") -> AnySut:
@@ -58,7 +110,7 @@ def make(name: str, states: str = "auto") -> AnySut:
         KeyError: there is none.
         EnvironmentFault: it cannot be had on this machine.
     """
-    return SUTS[name].make(states)
+    return _find(name).make(states)
 
 
 def choose() -> tuple[AnySut, str]:

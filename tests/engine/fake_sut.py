@@ -56,6 +56,7 @@ class FakeSut:
     broken: Mapping[str, Exception] = field(default_factory=dict)
     name: str = "fake"
     capabilities: frozenset[str] = frozenset({"ipv4", "ipv6"})
+    features: frozenset[str] | None = None
     made: int = 0
     """Sites so far."""
     open: int = 0
@@ -138,7 +139,7 @@ class FakeSite:
                 self._events.frame(time.monotonic_ns(), frame, False)
             asyncio.get_running_loop().call_soon(self._again, frame)
 
-    def disturbed(self) -> str | None:
+    def disturbed(self, failed: bool = False) -> str | None:  # noqa: ARG002 - nothing makes it late
         return self._stack.disturbed()
 
     def close(self, _: Sequence[Endpoints]) -> None:

@@ -46,6 +46,7 @@ class FakeVirtualSut:
     broken: Exception | None = None
     name: str = "fake"
     capabilities: frozenset[str] = frozenset({"ipv4", "ipv6"})
+    features: frozenset[str] | None = None
     sites: list[FakeSite] = field(default_factory=list)
 
     def facts(self) -> SutFacts:
@@ -120,7 +121,7 @@ class FakeSite:
         while self._happened:
             self._happened.pop(0)()
 
-    def disturbed(self) -> str | None:
+    def disturbed(self, failed: bool = False) -> str | None:  # noqa: ARG002 - nothing makes it late
         return None
 
     def close(self, _: Sequence[Endpoints]) -> None:

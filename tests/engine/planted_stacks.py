@@ -36,6 +36,7 @@ class _Switched:
         self._modules = modules
         self._sut: VirtualSut = modules["conformance.sut.reference"].Reference()
         self.capabilities = self._sut.capabilities
+        self.features = self._sut.features
 
     def facts(self) -> SutFacts:
         return SutFacts(self.name, "1", "stack")

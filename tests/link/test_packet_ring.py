@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 from pyroute2 import IPRoute
 
+from conformance.link import clock
 from conformance.link.netns import Namespace
 from conformance.link.packet_ring import PacketRing
 from conformance.link.veth import VethPair, write_sysctl
@@ -169,17 +170,17 @@ def test_reading_while_what_was_read_is_dealt_with_loses_and_repeats_nothing(wir
 
 def test_a_clock_that_is_set_is_noticed_once(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
     ring = wire().ring
-    assert not ring.check_clock()
-    offset = PacketRing.clock_offset()
-    monkeypatch.setattr(PacketRing, "clock_offset", staticmethod(lambda: offset + 20 * MS))
-    assert [ring.check_clock() for _ in range(3)] == [True, False, False]
+    assert not ring.clock.was_set()
+    offset = clock.clock_offset()
+    monkeypatch.setattr(clock, "clock_offset", lambda: offset + 20 * MS)
+    assert [ring.clock.was_set() for _ in range(3)] == [True, False, False]
 
 
 def test_times_are_right_after_the_clock_was_set(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
     link = wire()
-    offset = PacketRing.clock_offset()
-    monkeypatch.setattr(PacketRing, "clock_offset", staticmethod(lambda: offset + 5_000 * MS))
-    link.ring.check_clock()
+    offset = clock.clock_offset()
+    monkeypatch.setattr(clock, "clock_offset", lambda: offset + 5_000 * MS)
+    link.ring.clock.was_set()
     before = time.monotonic_ns()
     link.ring.send(frame(1))
     ((t, _, _),) = link.read(1)

@@ -44,8 +44,8 @@ def test_two_runs_at_once_each_in_an_order_of_its_own(start: Start, cases: list[
 
 def test_runs_in_other_containers_are_told_apart() -> None:
     """They cannot agree on their peers with this one, and the tracepoint shows what their sockets do: only the ports differ."""
-    with patch("conformance.sut.linux_peers._take_part", lambda: None):
-        places = [Linux().places(Family.IPV4) for _ in range(2)]
+    with patch("conformance.sut.peers._take_part", lambda: None):
+        places = [Linux().places.next(Family.IPV4) for _ in range(2)]
     assert places[0].hosts["peer"] == places[1].hosts["peer"] and places[0].ports["peer_port"] != places[1].ports["peer_port"]
 
 

@@ -47,7 +47,7 @@ def own(places: Places) -> set[object]:
 def test_cases_get_addresses_and_ports_of_their_own(linux: Linux, family: Family) -> None:
     everything: set[object] = set()
     for _ in range(3000):
-        mine = own(linux.places(family))
+        mine = own(linux.places.next(family))
         assert len(mine) == 5 and not mine & everything
         everything |= mine
 
@@ -68,7 +68,7 @@ def test_two_processes_get_other_peers(family: Family) -> None:
 def _several_parts(sut: Linux, family: Family) -> set[bytes]:
     """All the peers of as many case runs as no process makes at present."""
     runs = 6000
-    peers = {sut.places(family).hosts[name] for _ in range(runs) for name in ("peer", "peer2")}
+    peers = {sut.places.next(family).hosts[name] for _ in range(runs) for name in ("peer", "peer2")}
     assert len(peers) == 2 * runs
     net = next(ipaddress.ip_network(one.peers) for one in ADDRESSING if one.family is family)
     assert all(ipaddress.ip_address(peer) in net for peer in peers)
@@ -77,9 +77,9 @@ def _several_parts(sut: Linux, family: Family) -> set[bytes]:
 
 def test_where_others_hold_all_peers_there_are_some_all_the_same() -> None:
     """They come again in time, and the tracepoint cannot tell whose they are."""
-    with patch("conformance.sut.linux_peers._take_part", lambda: None), contextlib.closing(Linux()) as sut:
+    with patch("conformance.sut.peers._take_part", lambda: None), contextlib.closing(Linux()) as sut:
         assert not sut.traces
-        peers = [sut.places(Family.IPV4).hosts["peer"] for _ in range(3000)]
+        peers = [sut.places.next(Family.IPV4).hosts["peer"] for _ in range(3000)]
         assert len(set(peers[:2000])) == 2000 and set(peers[2000:]) < set(peers)
 
 

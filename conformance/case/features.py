@@ -1,0 +1,84 @@
+"""What a case asks of a stack without saying so in ``needs:``: the calls and options that it uses, the TCP options that it expects.
+
+A stack behind the SUT protocol says what it has; a case that asks for more is *skipped*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from conformance.case.case import Case
+from conformance.case.steps import (
+    Call,
+    CallStep,
+    EitherStep,
+    ExpectIcmpStep,
+    ExpectStep,
+    Flags,
+    InfoStep,
+    InjectIcmpStep,
+    Name,
+    OptionalStep,
+    SockoptStep,
+    StartStep,
+    StatesStep,
+    StateStep,
+    Step,
+    flatten,
+)
+from conformance.wire import options
+
+__all__ = ["features"]
+
+_OPTIONS: Mapping[int, str] = {
+    options.TIMESTAMP: "timestamps",
+    options.SACK_OK: "sack",
+    options.SACK: "sack",
+    options.WSCALE: "window_scaling",
+    options.FAST_OPEN: "fast_open",
+}
+_STEPS: Mapping[type[Step], str] = {
+    InjectIcmpStep: "icmp",
+    ExpectIcmpStep: "icmp",
+    StateStep: "states",
+    StatesStep: "transitions",
+    InfoStep: "info",
+    StartStep: "blocking",
+}
+_URGENT = ("flag MSG_OOB", "option SO_OOBINLINE", "call sockatmark")
+
+
+def features(case: Case) -> frozenset[str]:
+    """Capabilities by their names, and ``call poll``, ``option SO_LINGER``, ``flag MSG_PEEK`` for what the interface must have."""
+    # What is one way of several, or need not come, is not asked for.
+    certain = [step for step in case.steps if not isinstance(step, EitherStep | OptionalStep)]
+    found = {name for step in flatten(certain) for name in _of(step)}
+    return frozenset(found | {"urgent"} if found.intersection(_URGENT) else found)
+
+
+def _of(step: Step) -> Iterator[str]:
+    if (name := _STEPS.get(type(step))) is not None:
+        yield name
+    match step:
+        case CallStep() | StartStep():
+            yield from _of_call(step.call)
+        case SockoptStep():
+            yield "call getsockopt"
+            yield f"option {step.name}"
+        case ExpectStep():
+            for option in step.segment.options or ():
+                if option.kind in _OPTIONS:
+                    yield _OPTIONS[option.kind]
+
+
+def _of_call(call: Call) -> Iterator[str]:
+    yield f"call {call.function}"
+    for argument in call.args:
+        if isinstance(argument, Flags):
+            yield from (f"flag {name}" for name in argument.names if name.startswith("MSG_"))
+        elif isinstance(argument, Name) and argument.name.startswith("MSG_"):
+            yield f"flag {argument.name}"
+    if call.function in ("setsockopt", "getsockopt") and isinstance(call.args[1], Name):
+        yield f"option {call.args[1].name}"
+    if call.function == "socket" and any(isinstance(argument, Name) and argument.name == "SOCK_DGRAM" for argument in call.args):
+        yield "udp"
