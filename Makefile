@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 MINUTES ?= 5
 
-.PHONY: conformance coverage test lint bench fuzz clean
+.PHONY: conformance coverage suts test lint bench fuzz clean
 
 conformance: $(STAMP)
 	@mkdir -p build
@@ -14,6 +14,9 @@ conformance: $(STAMP)
 
 coverage: $(STAMP)
 	$(BIN)/conformance coverage --against .ci/coverage.json
+
+suts: $(STAMP)
+	$(BIN)/python -m conformance.sut.build $(SUTS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto

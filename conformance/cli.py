@@ -161,7 +161,7 @@ def coverage(
 
 @app.command()
 def suts() -> None:
-    """List the stacks under test, and the settings that cases may ask for."""
+    """List the stacks under test, their versions or what they take, and the settings that cases may ask for."""
     from conformance.report.tables import show_suts
 
     show_suts()

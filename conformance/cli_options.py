@@ -22,7 +22,8 @@ SutName = Annotated[
     str,
     typer.Option(
         "--sut", metavar="NAME", show_default=False,
-        help="The stack under test; `conformance suts` lists them. Default: linux where this machine can test it, else reference.",
+        help="The stack under test, or the path of an adapter.yaml; `conformance suts` lists them. Default: linux where this machine can "
+        "test it, else reference. For `run` also several, with commas between them: a matrix.",
     ),
 ]  # fmt: skip
 

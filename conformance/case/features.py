@@ -12,11 +12,13 @@ from conformance.case.steps import (
     Call,
     CallStep,
     EitherStep,
+    Exact,
     ExpectIcmpStep,
     ExpectStep,
     Flags,
     InfoStep,
     InjectIcmpStep,
+    InjectStep,
     Name,
     OptionalStep,
     SockoptStep,
@@ -45,6 +47,8 @@ _STEPS: Mapping[type[Step], str] = {
     InfoStep: "info",
     StartStep: "blocking",
 }
+_ECN_FLAGS = 0xC0
+"""ECE and CWR (RFC 3168, section 6.1)."""
 _URGENT = ("flag MSG_OOB", "option SO_OOBINLINE", "call sockatmark")
 
 
@@ -65,10 +69,19 @@ def _of(step: Step) -> Iterator[str]:
         case SockoptStep():
             yield "call getsockopt"
             yield f"option {step.name}"
+        case InjectStep() if step.segment.urg is not None:
+            yield "urgent"
         case ExpectStep():
+            if step.segment.flags.value & _ECN_FLAGS or _marked(step.fields.get("ecn")):
+                yield "ecn"
             for option in step.segment.options or ():
                 if option.kind in _OPTIONS:
                     yield _OPTIONS[option.kind]
+
+
+def _marked(ecn: object) -> bool:
+    """Is a codepoint of ECN asked for?"""
+    return isinstance(ecn, Exact) and ecn.value != 0
 
 
 def _of_call(call: Call) -> Iterator[str]:

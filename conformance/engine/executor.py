@@ -45,7 +45,7 @@ from conformance.engine.sockets import Sockets
 from conformance.engine.stop import Stop
 from conformance.engine.variables import Variables
 from conformance.result import Failure, Verdict
-from conformance.sut.base import Outcome, Places, SutFault
+from conformance.sut.base import Outcome, Places, SutFault, SutLacks
 from conformance.trace import Called, Note, Received, Sent, StateChanged, Trace
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Icmp
@@ -178,7 +178,8 @@ class Executor:
         reason = f"the tester broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
         if isinstance(error, SutFault):
             reason = str(error)
-        self._end(Verdict.ERROR, Failure(self.case.file, 1, self.case.title, reason))
+        verdict = Verdict.SKIPPED if isinstance(error, SutLacks) else Verdict.ERROR
+        self._end(verdict, Failure(self.case.file, 1, self.case.title, reason))
 
     # What the steps use -----------------------------------------------------------------------------------------------
 

@@ -108,7 +108,12 @@ def _wanted(request: Request) -> Callable[[str], bool]:
 
 def run(request: Request) -> int:
     """Run the cases, write the reports, and give the exit status. Raises UsageError and EnvironmentFault before anything has run."""
-    _check(request)
+    suts = [name.strip() for name in request.sut.split(",")]
+    _check(request, suts)
+    if len(suts) > 1:
+        from conformance.engine.matrix import run_matrix
+
+        return run_matrix(request, suts)
     golden = open_golden(request.against, request.cases) if request.against else None
     suite = load_all(request.cases, request.paths, families=request.families, fallback=request.cases, wanted=_wanted(request))
     select(suite, request)
@@ -140,10 +145,11 @@ def _stack(request: Request) -> tuple[AnySut, str]:
     return registry.choose()
 
 
-def _check(request: Request) -> None:
+def _check(request: Request, suts: Sequence[str]) -> None:
     """Say what cannot be before anything runs, and not when everything has."""
-    if request.sut and (reason := registry.unknown(request.sut)):
-        raise UsageError(reason)
+    for sut in suts if request.sut else ():
+        if reason := registry.unknown(sut):
+            raise UsageError(reason)
     if request.states not in registry.STATE_SOURCES:
         raise UsageError(f"there is no source of states {request.states!r}: {', '.join(registry.STATE_SOURCES)}")
     for path in (request.cases, *request.paths):

@@ -18,12 +18,16 @@ from conformance.wire.segment import Family
 
 __all__ = [
     "Agent", "AnySut", "Argument", "Bed", "Host", "Outcome", "Places", "RoomyBed", "Site", "SiteEvents", "StackUnderTest", "Sut",
-    "SutFault", "Transition", "VirtualBed", "VirtualSite", "VirtualSut",
+    "SutFault", "SutLacks", "Transition", "VirtualBed", "VirtualSite", "VirtualSut",
 ]  # fmt: skip
 
 
 class SutFault(Exception):
     """The SUT's program broke, or cannot be had: the verdict is *error*, and it is not the stack's conformance that failed."""
+
+
+class SutLacks(SutFault):
+    """The SUT's interface has not got what the case asks of it: the verdict is *skipped*."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,21 @@ from random import Random
 from conformance.link.gateway import answer, destination
 from conformance.result import SutFacts
 from conformance.sut.adapter import Adapter, own_places
-from conformance.sut.base import Argument, Places, SiteEvents, SutFault, Transition
+from conformance.sut.base import Argument, Places, SiteEvents, SutFault, SutLacks, Transition
 from conformance.sut.manifest import Manifest
 from conformance.sut.program import BEGIN_SECONDS
-from conformance.sut.protocol import Message, ProtocolFault, connection_params, figures, moved, outcome, parameters, state_name
+from conformance.sut.protocol import (
+    NOT_THERE,
+    Message,
+    ProtocolFault,
+    connection_params,
+    figures,
+    lacking,
+    moved,
+    outcome,
+    parameters,
+    state_name,
+)
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
@@ -25,6 +36,8 @@ __all__ = ["External"]
 
 _MOST_WAITING = 20_000
 """Things that an adapter tells at one time: more than the executor takes of a whole case."""
+_MOST_TURNS = 1000
+"""How often an adapter is told what time it is while no time goes by."""
 
 
 class External:
@@ -91,6 +104,10 @@ class ExternalSite:
         self._next: int | None = None
         self._unsure = False
         """The adapter may have something to do that it has not told."""
+        self._turns = 0
+        """How often it was told what time it is since time went by."""
+        self._replies: deque[bytes] = deque()
+        """Of the gateway, not on the link yet."""
         self._happened: deque[Callable[[], None]] = deque()
         """To be told by :meth:`pump`."""
         self._moves: list[Transition] = []
@@ -123,19 +140,30 @@ class ExternalSite:
     def _catch_up(self) -> None:
         """The adapter knows what time it is, and has done what there is to do."""
         while self._told < self._now or self._unsure or (self._next is not None and self._next <= self._now):
-            self._told, self._unsure, was = self._now, False, self._next
-            self._request("advance", {"to": self._now - self._begin})
-            if not self._unsure and self._next is not None and self._next <= self._now and self._next == was:
+            at = self._now if self._next is None or self._next <= self._told else min(self._now, self._next)  # each thing at its own time
+            self._turns = 0 if self._told < at else self._turns + 1
+            if self._turns > _MOST_TURNS:
+                wants = f"; it wants to be woken at {self._next - self._begin} ns" if self._next is not None else ""
+                raise self._process.fault(f"has no end of things to do at {self._now - self._begin} ns{wants}")
+            self._answer_solicitations()
+            self._told, self._unsure, was = at, bool(self._replies), self._next
+            self._request("advance", {"to": at - self._begin})
+            if at == self._now and not self._unsure and self._next is not None and self._next <= at and self._next == was:
                 return  # it may be too early: it is asked again when time has gone by
 
     # What the process says --------------------------------------------------------------------------------------------
 
+    def _answer_solicitations(self) -> None:
+        """As many as there is room for: the adapter reads the link when it is asked for something."""
+        while self._replies and self._process.offer(self._replies[0]):
+            self._replies.popleft()
+
     def _frame(self, _: int, frame: bytes) -> None:
         if (reply := answer(frame)) is not None:
-            self._process.send(reply)
+            self._replies.append(reply)
             self._unsure = True
         elif destination(frame) in self._peers:
-            t = self._now
+            t = self._told
             self._tell(lambda: self._events.frame(t, frame, False))
 
     def _message(self, message: Message) -> None:
@@ -151,7 +179,7 @@ class ExternalSite:
             self._returned(message.id, message)
         elif message.method == "stateChanged":
             move = moved(message.params)
-            self._moves.append(Transition(self._now, move.local_port, move.remote, move.remote_port, move.old, move.new))
+            self._moves.append(Transition(self._told, move.local_port, move.remote, move.remote_port, move.old, move.new))
             if len(self._moves) > _MOST_WAITING:
                 raise ProtocolFault(f"floods: more than {_MOST_WAITING} changes of states at once")
         elif message.method == "blocked":
@@ -161,9 +189,11 @@ class ExternalSite:
         number, function, params = self._calls.pop(id)
         self._taken(function, message)
         result = outcome(function, params, message.result)
+        if result.error == NOT_THERE:
+            raise SutLacks(lacking(function, params))
         if function == "socket" and isinstance(result.value, int):
             self._domains[result.value] = str(params["domain"])
-        t = self._now
+        t = self._told
         self._tell(lambda: self._events.returned(number, t, result))
 
     def _tell(self, what: Callable[[], None]) -> None:

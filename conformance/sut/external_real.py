@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from conformance.link.errors import EnvironmentFault
 from conformance.result import SutFacts
 from conformance.sut.adapter import own_places
-from conformance.sut.base import Argument, SiteEvents, SutFault, Transition
+from conformance.sut.base import Argument, SiteEvents, SutFault, SutLacks, Transition
 from conformance.sut.lane import Lane
 from conformance.sut.manifest import Manifest
 from conformance.sut.places import SharedPlaces
-from conformance.sut.protocol import Message, ProtocolFault, connection_params, figures, outcome, parameters, state_name
+from conformance.sut.protocol import NOT_THERE, Message, ProtocolFault, connection_params, figures, lacking, outcome, parameters, state_name
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
@@ -108,6 +108,7 @@ class ExternalReal:
             lane = await asyncio.to_thread(Lane, self._manifest)
         finally:
             self._starting -= 1
+            self._change.set()  # whoever waits for room tries again, also where there is none
         lane.listen()
         self._lanes.append(lane)
 
@@ -139,7 +140,8 @@ class ExternalRealBed:
 
     def __init__(self, sut: ExternalReal, config: Mapping[str, object]) -> None:
         self.sut, self._config = sut, config
-        self._reserved: deque[Lane] = deque()
+        self._reserved: dict[asyncio.Task[Any] | None, Lane] = {}
+        """By the task that wants the place: rooms and sites need not come in the same order."""
 
     @contextlib.asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
@@ -148,16 +150,16 @@ class ExternalRealBed:
             lane = await self.sut.lane(self._config)
         except (EnvironmentFault, OSError) as error:
             raise SutFault(str(error)) from None
-        self._reserved.append(lane)
+        task = asyncio.current_task()
+        self._reserved[task] = lane
         try:
             yield
         finally:
-            with contextlib.suppress(ValueError):
-                self._reserved.remove(lane)
+            self._reserved.pop(task, None)
             self.sut.give_back(lane)
 
     def site(self, family: Family, events: SiteEvents) -> ExternalRealSite:
-        return ExternalRealSite(self.sut, self._reserved.popleft(), family, events)
+        return ExternalRealSite(self.sut, self._reserved.pop(asyncio.current_task()), family, events)
 
     def close(self) -> None:
         """The processes are the SUT's."""
@@ -216,6 +218,9 @@ class ExternalRealSite:
 
         def returned(message: Message) -> None:
             result = outcome(function, params, self._result(function, message))
+            if result.error == NOT_THERE:
+                self.events.broke(SutLacks(lacking(function, params)))
+                return
             if function in ("socket", "accept") and isinstance(result.value, int):
                 self._domains[result.value] = str(params.get("domain", ""))
             elif function == "close" and isinstance(arguments[0], int):

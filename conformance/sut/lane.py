@@ -69,6 +69,8 @@ class Lane:
         """Why it is of no use any more."""
         self._asked: dict[int, _Asked] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._watched: list[int] = []
+        """What the loop reads."""
         self._outgoing: deque[tuple[int, bytes]] = deque()
         self._disturbances: list[str] = []
 
@@ -78,11 +80,9 @@ class Lane:
         """From now on what the process says is read by the event loop that runs."""
         self._loop = asyncio.get_running_loop()
         self.process.on_frame, self.process.on_message = self._frame, self._message
-        for stream in self._streams():
+        self._watched = [*self.process.streams(), *([self._tap.ring.fileno()] if self._tap else [])]
+        for stream in self._watched:
             self._loop.add_reader(stream, self.read)
-
-    def _streams(self) -> list[int]:
-        return [*self.process.streams(), *([self._tap.ring.fileno()] if self._tap else [])]
 
     def ask(
         self,
@@ -104,6 +104,12 @@ class Lane:
             raise
         timer = self._loop.call_later(seconds, self._overdue, id, seconds)
         self._asked[id] = _Asked(method, take, blocked, timer)
+        self._read_soon()
+
+    def _read_soon(self) -> None:
+        """What was read while it was written is not there to be seen any more."""
+        if self._loop is not None and self.process.unread:
+            self._loop.call_soon(self.read)
 
     async def answered(self, method: str, params: Mapping[str, Any]) -> None:
         """The same for those that take long, and whose answer says nothing. Raises SutFault."""
@@ -143,7 +149,7 @@ class Lane:
             self._read_ring()
             self.process.deliver()
             if not alive:
-                raise self.process.ended("between requests")
+                raise self.process.ended(", ".join(sorted({asked.method for asked in self._asked.values()})) or "between requests")
         except SutFault as fault:
             self.give_up(fault)
         except ProtocolFault as fault:
@@ -159,8 +165,8 @@ class Lane:
 
     def _frame(self, t: int, frame: bytes) -> None:
         if (reply := answer(frame)) is not None:
-            with contextlib.suppress(OSError):
-                self.put(reply)
+            with contextlib.suppress(OSError):  # who floods the link with questions gets no answers
+                self._tap.ring.send(reply) if self._tap is not None else self.process.offer(reply)
             return
         site = self.sites.get(destination(frame))
         if site is not None:
@@ -206,10 +212,17 @@ class Lane:
 
     def put(self, frame: bytes) -> None:
         """The same, of which nobody wants to know when it left."""
+        if self.fault is not None:
+            raise self.fault
         if self._tap is not None:
             self._tap.ring.send(frame)
-        else:
+            return
+        try:
             self.process.send(frame)
+        except SutFault as fault:
+            self.give_up(fault)
+            raise
+        self._read_soon()
 
     def pump(self) -> None:
         """Tell of frames that left, and of all that is there."""
@@ -254,7 +267,7 @@ class Lane:
     def close(self) -> None:
         """End the process and give everything back."""
         if self._loop is not None and not self._loop.is_closed():
-            for stream in self._streams() if self.process.alive else ():
+            for stream in self._watched:  # which may be closed by now, and are another's next
                 self._loop.remove_reader(stream)
         self._loop = None
         self.process.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -43,7 +44,14 @@ _BUFFER = 1 << 22
 """Octets of frames that a link holds."""
 _READ = 1 << 16
 _MOST_UNREAD = 20_000
-"""Messages or frames between two answers: more than any case needs, by far."""
+"""Messages or frames between two answers, or in a second if none is waited for: more than any case needs, by far."""
+_LARGE = 1 << 12
+"""Octets that count as one more."""
+_MOST_READS = 16
+"""Of standard error at a time: somebody may write there faster than this can read."""
+_TOKEN = "CONFORMANCE_ADAPTER"
+"""In the environment: by it is known what an adapter started."""
+_STRAY_LOOKS = 20
 _KEPT_LINES, _KEPT_LENGTH = 8, 300
 """Of standard error."""
 
@@ -66,9 +74,13 @@ class AdapterProcess:
         self._killed = False
         self._partial = b""
         self._messages: collections.deque[Message] = collections.deque()
+        self._frames: collections.deque[tuple[int, bytes]] = collections.deque()
         self._errors: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         self._stderr_partial = b""
         self._unread = 0
+        self._counted = time.monotonic()
+        """Since when, if nobody waits for an answer."""
+        self._token = f"{_TOKEN}={secrets.token_hex(16)}"
         self.clock = FrameClock()
         self.on_frame: Callable[[int, bytes], None] = lambda *_: None
         """Takes each frame that comes, in order, and when it left the stack (monotonic ns)."""
@@ -86,10 +98,10 @@ class AdapterProcess:
                 self.link.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         try:
             self._start(command, folder, link or f"fd:{theirs.fileno() if theirs else -1}", theirs)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if self.link is not None:
                 self.link.close()
-            raise SutFault(f"the adapter {command[0]} cannot be started: {error.strerror}") from None
+            raise SutFault(f"the adapter {command[0]} cannot be started: {getattr(error, 'strerror', None) or error}") from None
         finally:
             if theirs is not None:
                 theirs.close()
@@ -106,7 +118,7 @@ class AdapterProcess:
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=[theirs.fileno()] if theirs else [],
-            env={**os.environ, "CONFORMANCE_LINK": link},
+            env={**os.environ, "CONFORMANCE_LINK": link, _TOKEN: self._token.removeprefix(f"{_TOKEN}=")},
             start_new_session=True,  # Ctrl-C is the tester's business
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr
@@ -142,7 +154,8 @@ class AdapterProcess:
         return self._numbers
 
     def _await_room(self, stream: int) -> None:
-        """Until it may take more; what it says meanwhile is read, for it may be waiting for that."""
+        """Until it may take more; what it says meanwhile is read, for it may be waiting for that. It is handed over later: whoever
+        takes it may want to ask for something, too."""
         with selectors.DefaultSelector() as selector:
             for reading in {*self.streams()} - {stream}:
                 selector.register(reading, selectors.EVENT_READ)
@@ -154,6 +167,7 @@ class AdapterProcess:
         """The answer to a request, or its ``blocked``. All that comes before it goes to ``on_frame`` and ``on_message``, in order."""
         deadline = time.monotonic() + seconds
         while True:
+            self._deliver_frames()
             while self._messages:
                 message = self._messages.popleft()
                 if message.id == id or (message.method == "blocked" and message.params.get("id") == id):
@@ -168,17 +182,24 @@ class AdapterProcess:
                 raise self.ended(method)
 
     def read(self) -> bool:
-        """Take what is there, without waiting: frames first. False: standard output has ended."""
+        """Take what is there, without waiting. False: standard output has ended, and all that was read is handed over."""
         self._read_errors()
         alive = self._read_lines()
-        self.read_frames()  # after the lines: the frames that belong to an answer are there when the answer is
-        return alive or bool(self._messages)
+        self._read_frames()  # after the lines: the frames that belong to an answer are there when the answer is
+        return alive or self.unread
+
+    @property
+    def unread(self) -> bool:
+        """Is there something that was read, and is not handed over yet?"""
+        return bool(self._messages or self._frames)
 
     def deliver(self) -> None:
-        """Hand over messages that were read, where nobody waits for one."""
+        """Hand over what was read, frames first, where nobody waits for an answer."""
+        self._deliver_frames()
         while self._messages:
             self.on_message(self._messages.popleft())
-        self._unread = 0
+        if (now := time.monotonic()) > self._counted + 1:
+            self._unread, self._counted = 0, now
 
     # Frames -----------------------------------------------------------------------------------------------------------
 
@@ -186,20 +207,27 @@ class AdapterProcess:
         """Put a frame on the link. OSError: it did not go."""
         assert self.link is not None
         deadline = time.monotonic() + CALL_SECONDS
-        while True:
-            try:
-                self.link.send(frame)
-            except (BlockingIOError, InterruptedError):
-                if time.monotonic() > deadline:
-                    raise self.fault("does not take frames from its link") from None
-                self._await_room(self.link.fileno())
-            except (ConnectionError, BrokenPipeError):
-                raise self.ended("a frame") from None
-            else:
-                return
+        while not self.offer(frame):
+            if time.monotonic() > deadline:
+                raise self.fault("does not take frames from its link")
+            self._await_room(self.link.fileno())
 
-    def read_frames(self) -> None:
-        """Hand over the frames that are there."""
+    def offer(self, frame: bytes) -> bool:
+        """Put a frame on the link, if there is room. OSError: it did not go."""
+        assert self.link is not None
+        try:
+            self.link.send(frame)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionError:
+            raise self.ended("a frame") from None
+        return True
+
+    def _deliver_frames(self) -> None:
+        while self._frames:
+            self.on_frame(*self._frames.popleft())
+
+    def _read_frames(self) -> None:
         link = self.link
         if link is None:
             return
@@ -210,8 +238,8 @@ class AdapterProcess:
                 return  # nothing is there; or its end is closed: standard output says so, too
             if not frame:
                 return
-            self._count("frames")
-            self.on_frame(self._stamp(ancillary), frame)
+            self._count("frames", len(frame))
+            self._frames.append((self._stamp(ancillary), frame))
 
     def _stamp(self, ancillary: Sequence[tuple[int, int, bytes]]) -> int:
         """When a frame left: the kernel stamps it as it is sent (unix_dgram_sendmsg() of net/unix/af_unix.c)."""
@@ -235,19 +263,26 @@ class AdapterProcess:
             if len(self._partial) > _LONGEST_LINE:
                 raise self.fault(f"prints a line of more than {_LONGEST_LINE} octets")
             for line in lines:
-                self._count("messages")
-                try:
-                    self._messages.append(parse(line))
-                except ProtocolFault as fault:
-                    raise self.fault(str(fault)) from None
+                self._count("messages", len(line))
+                self._take(line)
 
-    def _count(self, what: str) -> None:
-        self._unread += 1
+    def _take(self, line: bytes) -> None:
+        try:
+            message = parse(line)
+        except ProtocolFault as fault:
+            raise self.fault(str(fault)) from None
+        if message.method == "log":
+            self._errors.append(str(message.params.get("text"))[:_KEPT_LENGTH])
+        else:
+            self._messages.append(message)
+
+    def _count(self, what: str, size: int) -> None:
+        self._unread += 1 + size // _LARGE
         if self._unread > _MOST_UNREAD:
-            raise self.fault(f"floods: more than {_MOST_UNREAD} {what} without an answer")
+            raise self.fault(f"floods: more {what} than any case needs, without an answer")
 
     def _read_errors(self) -> None:
-        while True:
+        for _ in range(_MOST_READS):
             try:
                 data = os.read(self._err, _READ)
             except (BlockingIOError, OSError):
@@ -302,8 +337,37 @@ class AdapterProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        _end_strays(self._token)
         self._read_errors()
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr, self.link):
             if stream is not None:
                 stream.close()
+
+
+def _end_strays(token: str) -> None:
+    """End what an adapter has started in a process group of its own: it may hold the link, and nobody else would."""
+    for _ in range(_STRAY_LOOKS):  # one may start another meanwhile
+        strays = [pid for pid in _processes() if token in _environment(pid)]
+        if not strays:
+            return
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK / 10)
+
+
+def _processes() -> list[int]:
+    """Where the system tells; none elsewhere."""
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _environment(pid: int) -> list[str]:
+    """Of a process of this user's."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

@@ -18,8 +18,8 @@ from conformance.trace import Endpoints
 from conformance.wire.segment import Family
 
 __all__ = [
-    "CAPABILITIES", "CLOCKS", "STATES", "VERSION", "Description", "Message", "Moved", "ProtocolFault", "connection_params", "describe",
-    "encode", "figures", "moved", "outcome", "parameters", "parse", "setting_value", "state_name",
+    "CAPABILITIES", "CLOCKS", "NOT_THERE", "STATES", "VERSION", "Description", "Message", "Moved", "ProtocolFault",
+    "connection_params", "describe", "encode", "figures", "lacking", "moved", "outcome", "parameters", "parse", "setting_value", "state_name",
 ]  # fmt: skip
 
 VERSION = 1
@@ -52,6 +52,10 @@ _SHOWN = 200
 """Characters of what an adapter said that an error shows."""
 _DOMAINS = {Family.IPV4: "AF_INET", Family.IPV6: "AF_INET6"}
 _LENGTHS = {"AF_INET": 4, "AF_INET6": 16}
+
+
+NOT_THERE = "ENOSYS"
+"""The errno of a call, an option, a flag or a request that the stack's interface has not got."""
 
 
 class ProtocolFault(Exception):
@@ -115,7 +119,10 @@ class Moved:
 
 
 def _quoted(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+    except RecursionError:
+        text = "something nested too deeply to be shown"
     text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -274,6 +281,14 @@ def connection_params(handle: int | None, ends: Endpoints | None) -> dict[str, A
     return {"socket": handle, "local": local, "remote": remote}
 
 
+def lacking(function: str, params: Mapping[str, Any]) -> str:
+    """What a stack has not got that answers a call with :data:`NOT_THERE`."""
+    detail = params.get("name") or params.get("request") or " ".join(params.get("flags", ()))
+    if function == "connect" and params.get("address") is None:
+        detail = "AF_UNSPEC"
+    return f"the stack's interface has no {function}{f' with {detail}' if detail else ''}"
+
+
 # Results --------------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +355,17 @@ def _read_host(result: Mapping[str, Any]) -> Host:
     return Host(_packed(address), port)
 
 
+def _read_end(end: object) -> Host:
+    """One that is not known is null."""
+    return Host(b"", 0) if end is None else _read_host(_mapping(end))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
 def _packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
@@ -359,8 +385,7 @@ def moved(params: Mapping[str, Any]) -> Moved:
     time = params.get("time")
     try:
         local, remote = params.get("local"), params.get("remote")
-        there = _read_host(remote) if isinstance(remote, dict) else Host(b"", 0)
-        here = _read_host(local) if isinstance(local, dict) else Host(b"", 0)
+        there, here = _read_end(remote), _read_end(local)
         at = None if time is None else _number(time)
     except (TypeError, ValueError, OSError):
         raise ProtocolFault(f"stateChanged names no two ends: {_quoted(dict(params))}") from None

@@ -79,9 +79,10 @@ def test_doctor() -> None:
     done = conformance("doctor")
     assert (done.status, done.err) == (0, "")
     assert all(subject in done.out for subject in ("python", "scapy", "reference stack", "namespaces", "test bed", "tracepoint"))
-    linux, reference = done.out.splitlines()[-2:]
+    linux, reference, adapters = done.out.splitlines()[-3:]
     assert linux.startswith(("The SUT linux can run here: ", "The SUT linux cannot run here: "))
     assert reference == "The SUT reference can run here: conformance run --sut reference"
+    assert adapters == "Stacks behind adapters: conformance suts"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--preamble",), ("--results",), ("--check",)])

@@ -1,0 +1,51 @@
+"""What a case asks of a stack by the calls and options that it uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.case.features import features
+
+from .folder import HEAD, Folder
+
+CALLS = {"call socket"}
+
+
+def of(folder: Folder, *steps: str) -> set[str]:
+    """The features of a case with these steps, beside the call that makes the socket."""
+    suite = folder.load(HEAD + "steps:\n  - call: s = socket()\n" + "".join(f"  - {step}\n" for step in steps))
+    assert not suite.errors, [str(error) for error in suite.errors]
+    return set(features(suite.cases[0])) - CALLS
+
+
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [
+        ("silence: 1s", set()),
+        ("call: poll(s)", {"call poll"}),
+        ("call: recv(s, 10, MSG_PEEK)", {"call recv", "flag MSG_PEEK"}),
+        ('call: send(s, "x", MSG_OOB|MSG_DONTWAIT)', {"call send", "flag MSG_OOB", "flag MSG_DONTWAIT", "urgent"}),
+        ("call: setsockopt(s, SO_OOBINLINE, 1)", {"call setsockopt", "option SO_OOBINLINE", "urgent"}),
+        ("sockopt: s SO_ERROR = 0", {"call getsockopt", "option SO_ERROR"}),
+        ("call: d = socket(SOCK_DGRAM)", {"udp"}),
+        ("state: s CLOSED", {"states"}),
+        ("states: s CLOSED → SYN-SENT", {"transitions"}),
+        ("info: s cwnd = 10", {"info"}),
+        ("start: r = connect(s)", {"call connect", "blocking"}),
+        ("inject_icmp: port-unreachable", {"icmp"}),
+        ('expect: "S. 0:0(0) ack 1 <mss 1460,sackOK,TS val $t ecr 100,nop,wscale *>"', {"sack", "timestamps", "window_scaling"}),
+        ('expect: ". 1:1(0) ack 1 <sack 11:21>"', {"sack"}),
+        ('expect: "S. 0:0(0) ack 1 <mss *,...>"', set()),
+        ('expect: "S.E 0:0(0) ack 1"', {"ecn"}),
+        ('inject: "P. 1:11(10) ack 1 urg 5"', {"urgent"}),
+        ('inject: "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>"', set()),
+        ('optional: [{expect: ". 1:1(0) ack 1 <sack 11:21>"}]', set()),
+    ],
+)
+def test_what_a_step_asks_for(folder: Folder, step: str, found: set[str]) -> None:
+    assert of(folder, step) == found
+
+
+def test_a_preambles_steps_count(folder: Folder) -> None:
+    suite = folder.load(HEAD + "given: LISTEN\nsteps:\n  - silence: 1s\n")
+    assert features(suite.cases[0]) == {"call socket", "call bind", "call listen"}
