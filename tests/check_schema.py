@@ -28,6 +28,7 @@ from conformance.case.loader import Suite, load_suite
 from conformance.case.schema import case_schema, expectations_schema, preamble_schema, register_schema
 from conformance.case.step_models import STEP_MODELS, kind_of
 from conformance.case.yaml_reader import read_file
+from conformance.engine.replay_suite import all_ids
 from conformance.sut.registry import SUTS
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
@@ -182,7 +183,7 @@ def check_expectations(path: Path, expectations: Expectations, suite: Suite, pro
     """Every entry is about a case run that there is, names a step of it, and says where its reason comes from."""
     if path.stem not in SUTS:
         problems.add(str(path), 1, f"there is no SUT {path.stem}: {', '.join(SUTS)}")
-    unused = expectations.unused([case.id for case in suite.cases])
+    unused = expectations.unused(list(all_ids(suite)))
     for entry in expectations.entries:
         covered = [case for case in suite.cases if expectations.lookup(case.id) is entry]
         problem = what_is_wrong(entry, covered, entry in unused)
@@ -201,7 +202,7 @@ def what_is_wrong(entry: Expectation, covered: list[Case], unused: bool) -> str 
         return f"{entry.case}: pass is what is expected without an entry"
     if entry.verdict in FAILING and not entry.source:
         return f"{entry.case}: no source; say where it is documented that the stack does this"
-    if entry.step and not any(entry.step == step.source.text for case in covered for step in walk(case.steps)):
+    if entry.step and covered and not any(entry.step == step.source.text for case in covered for step in walk(case.steps)):
         return f"{entry.case}: no step '{entry.step}' in {covered[0].file}"
     return None
 

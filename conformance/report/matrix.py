@@ -110,12 +110,8 @@ class Matrix:
         for sut, reason in self.absent.items():
             console.print(Text(f"{printable(sut)} did not run: {printable(reason)}", "bold red"))
         runs = sum(cell.passed + cell.failed + cell.not_judged + cell.skipped for cell in self.totals.values())
-        console.print(
-            Text(
-                f"{counted(runs, 'case run', 'case runs')} on {counted(len(self.suts), 'stack', 'stacks')} in {seconds:.0f} s; {again} shows why",
-                "bold",
-            )
-        )
+        played = f"{counted(runs, 'case run', 'case runs')} on {counted(len(self.suts), 'stack', 'stacks')} in {seconds:.0f} s"
+        console.print(Text(f"{played}; {again} shows why", "bold"))
 
 
 def merge(results: Collection[Results], arguments: Sequence[str], seconds: float, interrupted: bool) -> Iterator[dict[str, Any]]:

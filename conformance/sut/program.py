@@ -337,24 +337,26 @@ class AdapterProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        _end_strays(self._token)
+        self._end_strays()
         self._read_errors()
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr, self.link):
             if stream is not None:
                 stream.close()
 
+    def strays(self) -> list[int]:
+        """Processes that it has started, and itself, as far as they run; where the system tells."""
+        return [pid for pid in _processes() if self._token in _environment(pid)]
 
-def _end_strays(token: str) -> None:
-    """End what an adapter has started in a process group of its own: it may hold the link, and nobody else would."""
-    for _ in range(_STRAY_LOOKS):  # one may start another meanwhile
-        strays = [pid for pid in _processes() if token in _environment(pid)]
-        if not strays:
-            return
-        for pid in strays:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(_LOOK / 10)
+    def _end_strays(self) -> None:
+        """End what it has started in a process group of its own: it may hold the link, and nobody else would."""
+        for _ in range(_STRAY_LOOKS):  # one may start another meanwhile
+            if not (strays := self.strays()):
+                return
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_LOOK / 10)
 
 
 def _processes() -> list[int]:

@@ -19,7 +19,8 @@ from conformance.wire.segment import Family
 
 __all__ = [
     "CAPABILITIES", "CLOCKS", "NOT_THERE", "STATES", "VERSION", "Description", "Message", "Moved", "ProtocolFault",
-    "connection_params", "describe", "encode", "figures", "lacking", "moved", "outcome", "parameters", "parse", "setting_value", "state_name",
+    "connection_params", "describe", "encode", "figures", "lacking", "moved", "outcome", "parameters", "parse", "setting_value",
+    "state_name",
 ]  # fmt: skip
 
 VERSION = 1
