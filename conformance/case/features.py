@@ -49,6 +49,7 @@ _STEPS: Mapping[type[Step], str] = {
 }
 _ECN_FLAGS = 0xC0
 """ECE and CWR (RFC 3168, section 6.1)."""
+_POINTER = "urgent pointer"
 _URGENT = ("flag MSG_OOB", "option SO_OOBINLINE", "call sockatmark")
 
 
@@ -57,7 +58,10 @@ def features(case: Case) -> frozenset[str]:
     # What is one way of several, or need not come, is not asked for.
     certain = [step for step in case.steps if not isinstance(step, EitherStep | OptionalStep)]
     found = {name for step in flatten(certain) for name in _of(step)}
-    return frozenset(found | {"urgent"} if found.intersection(_URGENT) else found)
+    # Where the peer's urgent data ends shows to who receives it. (Without that, URG is one more flag.)
+    if found.intersection(_URGENT) or found >= {_POINTER, "call recv"}:
+        found.add("urgent")
+    return frozenset(found - {_POINTER})
 
 
 def _of(step: Step) -> Iterator[str]:
@@ -70,7 +74,7 @@ def _of(step: Step) -> Iterator[str]:
             yield "call getsockopt"
             yield f"option {step.name}"
         case InjectStep() if step.segment.urg is not None:
-            yield "urgent"
+            yield _POINTER
         case ExpectStep():
             if step.segment.flags.value & _ECN_FLAGS or _marked(step.fields.get("ecn")):
                 yield "ecn"

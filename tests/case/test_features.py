@@ -37,13 +37,17 @@ def of(folder: Folder, *steps: str) -> set[str]:
         ('expect: ". 1:1(0) ack 1 <sack 11:21>"', {"sack"}),
         ('expect: "S. 0:0(0) ack 1 <mss *,...>"', set()),
         ('expect: "S.E 0:0(0) ack 1"', {"ecn"}),
-        ('inject: "P. 1:11(10) ack 1 urg 5"', {"urgent"}),
+        ('inject: "PU. 1:11(10) ack 1 urg 5"', set()),
         ('inject: "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>"', set()),
         ('optional: [{expect: ". 1:1(0) ack 1 <sack 11:21>"}]', set()),
     ],
 )
 def test_what_a_step_asks_for(folder: Folder, step: str, found: set[str]) -> None:
     assert of(folder, step) == found
+
+
+def test_the_urgent_pointer_matters_to_who_receives(folder: Folder) -> None:
+    assert of(folder, 'inject: "PU. 1:11(10) ack 1 urg 5"', 'call: recv(s, 10) = "01234"') == {"call recv", "urgent"}
 
 
 def test_a_preambles_steps_count(folder: Folder) -> None:
