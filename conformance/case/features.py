@@ -49,6 +49,7 @@ _STEPS: Mapping[type[Step], str] = {
 }
 _ECN_FLAGS = 0xC0
 """ECE and CWR (RFC 3168, section 6.1)."""
+_URG = 0x20
 _POINTER = "urgent pointer"
 _URGENT = ("flag MSG_OOB", "option SO_OOBINLINE", "call sockatmark")
 
@@ -73,7 +74,7 @@ def _of(step: Step) -> Iterator[str]:
         case SockoptStep():
             yield "call getsockopt"
             yield f"option {step.name}"
-        case InjectStep() if step.segment.urg is not None:
+        case InjectStep() if step.segment.urg is not None and step.segment.flags.value & _URG:
             yield _POINTER
         case ExpectStep():
             if step.segment.flags.value & _ECN_FLAGS or _marked(step.fields.get("ecn")):
