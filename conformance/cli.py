@@ -176,24 +176,24 @@ def sut_check(
             help="The adapter and its arguments; or the path of an adapter.yaml (FILE:NAME if it has several stacks); or a name of `suts`.",
         ),
     ],
-    link: Annotated[str, typer.Option("--link", metavar="LINK", help="Only over this link: socket, tap. Default: each that can be had.")] = "",
-    clock: Annotated[str, typer.Option("--clock", metavar="CLOCK", help="Only on this clock: virtual, real. Default: each that it has.")] = "",
+    link: Annotated[str, typer.Option("--link", metavar="LINK", help="Over this link only: socket, tap. Default: each in turn.")] = "",
+    clock: Annotated[str, typer.Option("--clock", metavar="CLOCK", help="On this clock only: virtual, real. Default: those it has.")] = "",
     cases: Cases = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what was said and sent where something lacks.")] = False,
 ) -> None:
     """Check a stack's adapter against the SUT protocol, and say what it lacks.
 
-    The adapter is started as the tester starts it, over each link and on each clock that it offers, and walked through what PROTOCOL.md asks
-    of it: requests and their answers, resets, connections that begin and end on either side, data both ways, calls that wait, states,
-    timers, bad arguments, its end. A line for each check: ✓ as it should be, ✗ what was expected and what came, – not offered. Then what
-    the stack has not got, and how many case runs are skipped for that.
+    The adapter is started as the tester starts it, over each link and on each clock that it offers, and walked through what the protocol's
+    document asks of it: requests and their answers, resets, connections that begin and end on either side, data both ways, calls that
+    wait, states, timers, bad arguments, its end. A line for each check: ✓ as it should be, ✗ what was expected and what came, – not
+    offered. Then what the stack has not got, and how many case runs are skipped for that.
 
     Exit status: 0 all right, 1 something lacks, 2 usage, 3 the adapter cannot be started.
     """
     from conformance.report.sut_check import check_adapter
-    from conformance.sut.check.target import target
+    from conformance.sut.check.target import clocks, links, target
 
-    raise typer.Exit(check_adapter(target(program), link, clock, case_folder(cases), verbose=verbose))
+    raise typer.Exit(check_adapter(target(program), links(link), clocks(clock), case_folder(cases), verbose=verbose))
 
 
 @app.command()

@@ -184,9 +184,12 @@ def check_expectations(path: Path, expectations: Expectations, suite: Suite, pro
     if path.stem not in SUTS:
         problems.add(str(path), 1, f"there is no SUT {path.stem}: {', '.join(SUTS)}")
     unused = expectations.unused(list(all_ids(suite)))
+    covered: dict[int, list[Case]] = {}
+    for case in suite.cases:
+        if (about := expectations.lookup(case.id)) is not None:
+            covered.setdefault(id(about), []).append(case)
     for entry in expectations.entries:
-        covered = [case for case in suite.cases if expectations.lookup(case.id) is entry]
-        problem = what_is_wrong(entry, covered, entry in unused)
+        problem = what_is_wrong(entry, covered.get(id(entry), []), entry in unused)
         if problem:
             problems.add(entry.file, entry.line, problem)
     for known in expectations.invariants:

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.link.addressing import ADDRESSING, HOSTS, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.sut.base import Places
 from conformance.sut.manifest import Manifest
-from conformance.sut.program import BEGIN_SECONDS, AdapterProcess
+from conformance.sut.program import AdapterProcess
 from conformance.sut.protocol import VERSION, ProtocolFault, describe, setting_value
 from conformance.wire.segment import Family
 
@@ -49,7 +49,7 @@ class Adapter:
             self._ask("configure", params)
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        message = self.process.wait(self.process.ask(method, params), method, BEGIN_SECONDS)
+        message = self.process.wait(self.process.ask(method, params), method)
         if message.error is not None or message.id is None:
             raise self.process.fault(f"cannot {method}: {message.error or 'it blocks'}")
         return message.result

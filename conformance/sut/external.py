@@ -16,7 +16,6 @@ from conformance.result import SutFacts
 from conformance.sut.adapter import Adapter, own_places
 from conformance.sut.base import Argument, Places, SiteEvents, SutFault, SutLacks, Transition
 from conformance.sut.manifest import Manifest
-from conformance.sut.program import BEGIN_SECONDS
 from conformance.sut.protocol import (
     NOT_THERE,
     Message,
@@ -116,14 +115,14 @@ class ExternalSite:
         self._domains: dict[int, str] = {}
         self._peers = {self.places.hosts[name] for name in ("peer", "peer2")}
         self._process.on_frame, self._process.on_message = self._frame, self._message
-        self._request("reset", {"seed": seed}, BEGIN_SECONDS)
+        self._request("reset", {"seed": seed})
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
-    def _request(self, method: str, params: Mapping[str, object], *seconds: float) -> Message:
+    def _request(self, method: str, params: Mapping[str, object]) -> Message:
         """Ask, wait, and hear when the stack wants to be woken."""
         id = self._process.ask(method, params)
-        return self._taken(method, self._process.wait(id, method, *seconds))
+        return self._taken(method, self._process.wait(id, method))
 
     def _taken(self, method: str, message: Message) -> Message:
         if message.error is not None:

@@ -16,7 +16,7 @@ from conformance.link.gateway import answer, destination
 from conformance.sut.adapter import Adapter
 from conformance.sut.base import SutFault, Transition
 from conformance.sut.manifest import Manifest
-from conformance.sut.program import BEGIN_SECONDS, CALL_SECONDS
+from conformance.sut.program import patience
 from conformance.sut.protocol import Message, ProtocolFault, moved
 
 if TYPE_CHECKING:
@@ -91,18 +91,17 @@ class Lane:
         take: Answer,
         *,
         blocked: Callable[[], None] | None = None,
-        seconds: float = CALL_SECONDS,
     ) -> None:
         """Send a request; ``take`` gets the answer, ``blocked`` is told if it says that it waits first."""
-        assert self._loop is not None
         if self.fault is not None:
             raise self.fault
+        assert self._loop is not None
         try:
             id = self.process.ask(method, params)
         except SutFault as fault:
             self.give_up(fault)
             raise
-        timer = self._loop.call_later(seconds, self._overdue, id, seconds)
+        timer = self._loop.call_later(patience(method), self._overdue, id)
         self._asked[id] = _Asked(method, take, blocked, timer)
         self._read_soon()
 
@@ -119,7 +118,7 @@ class Lane:
             if not done.done():
                 done.set_result(message)
 
-        self.ask(method, params, take, seconds=BEGIN_SECONDS)
+        self.ask(method, params, take)
         message = await done
         if message.error is not None:
             fault = self.process.fault(f"cannot {method}: {message.error}")
@@ -134,9 +133,10 @@ class Lane:
             await self.answered("configure", params)
         await self.answered("reset", {"seed": secrets.randbits(32)})
 
-    def _overdue(self, id: int, seconds: float) -> None:
+    def _overdue(self, id: int) -> None:
         if id in self._asked:
-            self.give_up(self.process.fault(f"does not answer {self._asked[id].method} within {seconds:g} s"))
+            method = self._asked[id].method
+            self.give_up(self.process.fault(f"does not answer {method} within {patience(method):g} s"))
 
     # What the process says --------------------------------------------------------------------------------------------
 

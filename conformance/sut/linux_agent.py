@@ -187,7 +187,7 @@ def _sleeps_in_call(thread: threading.Thread, handle: int) -> bool:
             return _sleeps_in_kernel(task)
         fields = (task / "syscall").read_bytes().split()
     except OSError:
-        return True  # the kernel does not say, or the thread is gone: either way nothing is gained by waiting
+        return thread.is_alive() and task.exists()  # the kernel does not say: nothing is gained by waiting
     return len(fields) > 1 and int(fields[1], 16) == handle
 
 

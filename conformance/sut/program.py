@@ -25,10 +25,11 @@ from conformance.link.clock import FrameClock
 from conformance.sut.base import SutFault
 from conformance.sut.protocol import Message, ProtocolFault, encode, parse
 
-__all__ = ["BEGIN_SECONDS", "CALL_SECONDS", "AdapterProcess"]
+__all__ = ["AdapterProcess", "patience"]
 
 CALL_SECONDS, BEGIN_SECONDS = 10.0, 30.0
-"""How long a request may take; the second is for initialize, configure and reset."""
+"""How long a request may take; the second is for those of _BEGINNINGS."""
+_BEGINNINGS = ("initialize", "configure", "reset")
 _FAREWELL = 1.0
 """Seconds to end in once standard input has ended."""
 _LOOK = 0.05
@@ -54,6 +55,11 @@ _TOKEN = "CONFORMANCE_ADAPTER"
 _STRAY_LOOKS = 20
 _KEPT_LINES, _KEPT_LENGTH = 8, 300
 """Of standard error."""
+
+
+def patience(method: str) -> float:
+    """How many seconds an adapter may take to answer a request."""
+    return BEGIN_SECONDS if method in _BEGINNINGS else CALL_SECONDS
 
 
 class AdapterProcess:
@@ -163,8 +169,9 @@ class AdapterProcess:
             selector.select(_LOOK)
         self.read()
 
-    def wait(self, id: int, method: str, seconds: float = CALL_SECONDS) -> Message:
+    def wait(self, id: int, method: str) -> Message:
         """The answer to a request, or its ``blocked``. All that comes before it goes to ``on_frame`` and ``on_message``, in order."""
+        seconds = patience(method)
         deadline = time.monotonic() + seconds
         while True:
             self._deliver_frames()

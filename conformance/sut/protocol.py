@@ -52,6 +52,8 @@ STATES = (
 _SHOWN = 200
 """Characters of what an adapter said that an error shows."""
 _DOMAINS = {Family.IPV4: "AF_INET", Family.IPV6: "AF_INET6"}
+_LINGER = 2
+"""Numbers of struct linger: whether it is on, and seconds."""
 _LENGTHS = {"AF_INET": 4, "AF_INET6": 16}
 
 
@@ -346,6 +348,8 @@ def _received(flags: Sequence[str], value: object) -> int | str | bytes:
 def _option(name: str, value: object) -> int | str | bytes:
     if name == "SO_ERROR" and isinstance(value, str):
         return ERRNOS.get(value, value)
+    if name == "SO_LINGER" and isinstance(value, list) and len(value) == _LINGER:
+        return _number(value[0])
     return bytes.fromhex(value) if isinstance(value, str) else _number(value)
 
 

@@ -17,14 +17,13 @@ import (
 // adapter stands between the tester and the stack. One turn at a time is its: a request, or, with the real clock, a frame that came or
 // something that the stack did by itself.
 type adapter struct {
-	turn     sync.Mutex
-	speaker  *speaker
-	link     *link
-	idle     *idleness
-	settings map[string]setting
-	next     *configuration // what the next reset makes
-	host     *host
-	news     chan struct{} // with the real clock: the stack did something by itself
+	turn    sync.Mutex
+	speaker *speaker
+	link    *link
+	idle    *idleness
+	next    *configuration // what the next reset makes
+	host    *host
+	news    chan struct{} // with the real clock: the stack did something by itself
 }
 
 // waiting is a call that has not returned.
@@ -41,15 +40,7 @@ func (w *waiting) due() bool {
 }
 
 func newAdapter(s *speaker, l *link) *adapter {
-	sample := newStack(nil, nil)
-	defer sample.Destroy()
-	return &adapter{
-		speaker:  s,
-		link:     l,
-		idle:     newIdleness(),
-		settings: settingsOf(sample),
-		news:     make(chan struct{}, 1),
-	}
+	return &adapter{speaker: s, link: l, idle: newIdleness(), news: make(chan struct{}, 1)}
 }
 
 func (a *adapter) virtual() bool { return a.next != nil && a.next.clock == "virtual" }
@@ -148,7 +139,7 @@ func (a *adapter) answer(id json.RawMessage, result reply) {
 }
 
 func (a *adapter) configure(p params) error {
-	apply, err := changes(a.settings, p.Settings)
+	apply, err := changes(p.Settings)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (a *adapter) describe() reply {
 		"calls":    append(slices.Sorted(maps.Keys(operations)), "socket"),
 		"options":  slices.Sorted(maps.Keys(options)),
 		"flags":    []string{"MSG_PEEK", "MSG_TRUNC", "MSG_DONTWAIT", "MSG_WAITALL", "MSG_MORE"},
-		"settings": describe(a.settings),
+		"settings": describe(),
 	}
 }
 

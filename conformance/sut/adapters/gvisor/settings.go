@@ -17,7 +17,7 @@ import (
 type configuration struct {
 	wiring wiring
 	clock  string
-	apply  []func(*stack.Stack) tcpip.Error
+	apply  []change
 }
 
 // change is what a setting's value does to a new stack.
@@ -34,57 +34,55 @@ func fixed(values ...any) setting { return setting{values: values} }
 
 const unboundedRate = 1<<31 - 1
 
-// settingsOf lists them; what is on by default differs between releases, so a stack is asked.
-func settingsOf(s *stack.Stack) map[string]setting {
-	var sack tcpip.TCPSACKEnabled
-	_ = s.TransportProtocolOption(tcp.ProtocolNumber, &sack)
-	return map[string]setting{
-		"sack": {onOff(bool(sack)), word(func(v string) change {
-			return tcpOption(ptr(tcpip.TCPSACKEnabled(v == "on")))
-		})},
-		// Tail loss probes are a part of RACK here: neither is had without the other.
-		"rack":           {onOff(true), word(recovery)},
-		"tlp":            {onOff(true), word(recovery)},
-		"syn_cookies":    {[]any{"on", "always"}, word(func(v string) change { return tcpOption(ptr(tcpip.TCPAlwaysUseSynCookies(v == "always"))) })},
-		"tw_reuse":       {onOff(false), word(timeWaitReuse)},
-		"retries2":       {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPMaxRetriesOption(n))) })},
-		"syn_retries":    {counts(tcp.DefaultSynRetries, 1, 255), number(func(n int64) change { return tcpOption(ptr(tcpip.TCPSynRetriesOption(n))) })},
-		"fin_timeout":    {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPLingerTimeoutOption(n))) })},
-		"rto_min":        {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPMinRTOOption(n))) })},
-		"ttl":            {nil, number(defaultTTL)},
-		"mtu":            {nil, number(func(int64) change { return nil })}, // the interface has it
-		"send_buffer":    {nil, number(sendBuffer)},
-		"receive_buffer": {nil, number(receiveBuffer)},
-		"congestion_control": {[]any{"reno", "cubic"}, word(func(v string) change {
-			return tcpOption(ptr(tcpip.CongestionControlOption(v)))
-		})},
-		"ephemeral_ports":   {nil, word(ephemeralPorts)},
-		"invalid_ratelimit": {nil, number(invalidRateLimit)},
-		"icmp_ratelimit":    {onOff(true), word(icmpRateLimit)},
+// base is what gVisor's kernel sets on every stack that it makes: the library of 2023 has SACK off.
+var base = tcpOption(ptr(tcpip.TCPSACKEnabled(true)))
 
-		"timestamps":            fixed("on"),
-		"window_scaling":        fixed("on"),
-		"dsack":                 fixed("off"),
-		"ecn":                   fixed("off"),
-		"fast_open":             fixed("off"),
-		"mtu_probing":           fixed("off"),
-		"pmtu_discovery":        fixed(pathMTUDiscovery),
-		"syn_linear_timeouts":   fixed(0),
-		"keepalive_time":        fixed(int64(tcp.DefaultKeepaliveIdle)),
-		"keepalive_interval":    fixed(int64(tcp.DefaultKeepaliveInterval)),
-		"keepalive_probes":      fixed(tcp.DefaultKeepaliveCount),
-		"abort_on_overflow":     fixed("off"),
-		"rfc1337":               fixed("on"),
-		"challenge_ack_limit":   fixed(unboundedRate),
-		"source_route":          fixed("on"),
-		"initial_window":        fixed(tcp.InitialCwnd),
-		"slow_start_after_idle": fixed("on"),
-		"autocork":              fixed("off"),
-	}
+var settings = map[string]setting{
+	"sack": {onOff(true), word(func(v string) change {
+		return tcpOption(ptr(tcpip.TCPSACKEnabled(v == "on")))
+	})},
+	// Tail loss probes are a part of RACK here: neither is had without the other.
+	"rack":           {onOff(true), word(recovery)},
+	"tlp":            {onOff(true), word(recovery)},
+	"syn_cookies":    {[]any{"on", "always"}, word(func(v string) change { return tcpOption(ptr(tcpip.TCPAlwaysUseSynCookies(v == "always"))) })},
+	"tw_reuse":       {onOff(false), word(timeWaitReuse)},
+	"retries2":       {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPMaxRetriesOption(n))) })},
+	"syn_retries":    {counts(tcp.DefaultSynRetries, 1, 255), number(func(n int64) change { return tcpOption(ptr(tcpip.TCPSynRetriesOption(n))) })},
+	"fin_timeout":    {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPLingerTimeoutOption(n))) })},
+	"rto_min":        {nil, number(func(n int64) change { return tcpOption(ptr(tcpip.TCPMinRTOOption(n))) })},
+	"ttl":            {nil, number(defaultTTL)},
+	"mtu":            {nil, number(func(int64) change { return nil })}, // the interface has it
+	"send_buffer":    {nil, number(sendBuffer)},
+	"receive_buffer": {nil, number(receiveBuffer)},
+	"congestion_control": {[]any{"reno", "cubic"}, word(func(v string) change {
+		return tcpOption(ptr(tcpip.CongestionControlOption(v)))
+	})},
+	"ephemeral_ports":   {nil, word(ephemeralPorts)},
+	"invalid_ratelimit": {nil, number(invalidRateLimit)},
+	"icmp_ratelimit":    {onOff(true), word(icmpRateLimit)},
+
+	"timestamps":            fixed("on"),
+	"window_scaling":        fixed("on"),
+	"dsack":                 fixed("off"),
+	"ecn":                   fixed("off"),
+	"fast_open":             fixed("off"),
+	"mtu_probing":           fixed("off"),
+	"pmtu_discovery":        fixed(pathMTUDiscovery),
+	"syn_linear_timeouts":   fixed(0),
+	"keepalive_time":        fixed(int64(tcp.DefaultKeepaliveIdle)),
+	"keepalive_interval":    fixed(int64(tcp.DefaultKeepaliveInterval)),
+	"keepalive_probes":      fixed(tcp.DefaultKeepaliveCount),
+	"abort_on_overflow":     fixed("off"),
+	"rfc1337":               fixed("on"),
+	"challenge_ack_limit":   fixed(unboundedRate),
+	"source_route":          fixed("on"),
+	"initial_window":        fixed(tcp.InitialCwnd),
+	"slow_start_after_idle": fixed("on"),
+	"autocork":              fixed("off"),
 }
 
 // describe is what initialize says of the settings.
-func describe(settings map[string]setting) map[string]any {
+func describe() map[string]any {
 	described := map[string]any{}
 	for name, s := range settings {
 		if s.values == nil {
@@ -97,8 +95,8 @@ func describe(settings map[string]setting) map[string]any {
 }
 
 // changes turns the tester's settings into what they do.
-func changes(settings map[string]setting, wanted map[string]json.RawMessage) ([]func(*stack.Stack) tcpip.Error, error) {
-	var apply []func(*stack.Stack) tcpip.Error
+func changes(wanted map[string]json.RawMessage) ([]change, error) {
+	apply := []change{base}
 	for name, value := range wanted {
 		s, known := settings[name]
 		if !known {

@@ -109,6 +109,10 @@ static int call_listen(struct call *call) { return lwip_listen(call->socket, cal
 
 static int call_connect(struct call *call) {
     union address address;
+    if (call->host.family == AF_UNSPEC) {
+        errno = ENOSYS; /* netconn_disconnect() is for UDP */
+        return -1;
+    }
     socklen_t size = address_of(&call->host, &address);
     return lwip_connect(call->socket, &address.any, size);
 }

@@ -38,7 +38,7 @@ class Reference(Adapter):
         "ipv4", "ipv6", "states", "transitions", "info", "blocking", "sack", "timestamps", "window_scaling", "ecn", "fast_open", "urgent",
         "icmp", "simultaneous_open", "half_close", "keepalive", "udp", "rfc5961-data",
     )  # fmt: skip
-    options, flags = SOCKET_OPTIONS, MESSAGE_FLAGS
+    options, flags = [name for name in SOCKET_OPTIONS if name != "IP_LOCAL_PORT_RANGE"], MESSAGE_FLAGS
     settings: Mapping[str, object] = {
         "mtu": "any", **{field.name: _ONLY.get(field.name, "any") for field in fields(Sysctl) if field.name in SETTINGS},
     }  # fmt: skip

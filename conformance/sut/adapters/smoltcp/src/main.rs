@@ -141,3 +141,20 @@ fn main() -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_that_is_built() {
+        assert!(include_str!("../Cargo.toml").contains(&format!("version = \"={}\"", release::VERSION)));
+    }
+
+    #[test]
+    fn every_setting_has_a_default() {
+        let settings = initialize()["settings"].clone();
+        assert!(settings.as_object().unwrap().values().all(|values| *values == "any" || !values[0].is_null()));
+        assert_eq!(settings["mtu"][0], 1500);
+    }
+}

@@ -113,3 +113,15 @@ pub fn known() -> Map<String, Value> {
     settings.extend(release::settings());
     settings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_of_a_mac_address() {
+        assert_eq!(mac("02:00:00:00:00:ff"), Ok([2, 0, 0, 0, 0, 255]));
+        assert!(mac("02:00:00:00:00").is_err());
+        assert!(mac("02:00:00:00:00:1ff").is_err());
+    }
+}

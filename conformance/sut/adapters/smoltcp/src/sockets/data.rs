@@ -7,7 +7,7 @@ use crate::release::smoltcp::socket::tcp::{Socket, State};
 use crate::stack::Stack;
 
 fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
 
 pub fn unhex(digits: &str) -> Result<Vec<u8>, Errno> {
@@ -136,5 +136,18 @@ impl Sockets {
             "SIOCOUTQ" => Ok(value(socket.send_queue())),
             _ => Err("ENOSYS".into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_as_digits_and_back() {
+        assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
+        assert_eq!(unhex("001fff"), Ok(vec![0, 0x1f, 0xff]));
+        assert_eq!(unhex("0"), Err("EINVAL"));
+        assert_eq!(unhex("xy"), Err("EINVAL"));
     }
 }

@@ -33,7 +33,7 @@ fn error(old: State, cause: Cause) -> Option<Errno> {
 impl Sockets {
     pub fn changed(&mut self, change: &Change, cause: Cause, stack: &mut Stack) {
         let owner = self.owners.get(&change.handle).copied().unwrap_or(Owner::Nobody);
-        self.tell(change);
+        Self::tell(change);
         if change.new == State::Closed && owner != Owner::Nobody {
             if let Some(error) = error(change.old, cause) {
                 self.errors.insert(change.handle, error);
@@ -65,7 +65,7 @@ impl Sockets {
     }
 
     /// A socket of the pool that begins or ceases to listen is the adapter's own business; one that listens again has lost its connection.
-    fn tell(&self, change: &Change) {
+    fn tell(change: &Change) {
         let (local, remote) = match change.ends {
             Some((local, remote)) => (Some(end(local)), Some(end(remote))),
             None => return,

@@ -200,7 +200,9 @@ impl Sockets {
                 listener.pool.iter().partition(|handle| stack.tcp(**handle).state() == State::Listen);
             listener.pool = others;
             let listening: Vec<SocketHandle> = listening;
-            listening.iter().for_each(|handle| stack.tcp_mut(*handle).close());
+            for handle in listening {
+                stack.tcp_mut(handle).close();
+            }
         }
         self.refill(socket, stack);
     }
