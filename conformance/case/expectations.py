@@ -41,7 +41,13 @@ class InvariantModel(Base):
     source: str = Field("", description="where that is said: a document, a line of the stack's source")
 
 
-class ExpectationsFile(RootModel[list[ExpectationModel | InvariantModel]]):
+class LikeModel(Base):
+    """Another file, of a stack that does mostly the same: what it says holds here, too, where no entry here says otherwise."""
+
+    like: str = Field(pattern=r"^[\w.-]+$", description="the other stack's name", examples=["linux"])
+
+
+class ExpectationsFile(RootModel[list[ExpectationModel | InvariantModel | LikeModel]]):
     """What is known of one stack."""
 
 
@@ -96,6 +102,8 @@ class Expectations:
     entries: tuple[Expectation, ...] = ()
     errors: tuple[CaseError, ...] = ()
     invariants: tuple[KnownInvariant, ...] = ()
+    like: Expectations | None = None
+    """Those of another stack, for cases of which there is nothing here."""
     _exact: dict[str, Expectation] = field(default_factory=dict)
     _patterns: list[Expectation] = field(default_factory=list)
 
@@ -108,15 +116,16 @@ class Expectations:
 
     def lookup(self, case_id: str) -> Expectation | None:
         """The entry for a case: that with its id, or else the first pattern that covers it."""
-        exact = self._exact.get(case_id)
-        return exact or next((entry for entry in self._patterns if entry.covers(case_id)), None)
+        own = self._exact.get(case_id) or next((entry for entry in self._patterns if entry.covers(case_id)), None)
+        return own or (self.like.lookup(case_id) if self.like is not None else None)
 
     def knows(self, rule: str, case_id: str) -> bool:
         """Is the stack known to break this rule of the oracle in this case?"""
-        return any(known.rule == rule and known.covers(case_id) for known in self.invariants)
+        own = any(known.rule == rule and known.covers(case_id) for known in self.invariants)
+        return own or (self.like is not None and self.like.knows(rule, case_id))
 
     def unused(self, case_ids: Collection[str]) -> list[Expectation | KnownInvariant]:
-        """Entries that apply to none of these cases: left over, or misspelt."""
+        """Entries of this file itself that apply to none of these cases: left over, or misspelt."""
         used = {id(entry) for entry in map(self.lookup, case_ids) if entry is not None}
         invariants = [entry for entry in self.invariants if not any(map(entry.covers, case_ids))]
         return [*(entry for entry in self.entries if id(entry) not in used), *invariants]
@@ -124,9 +133,15 @@ class Expectations:
 
 def load_expectations(path: Path) -> Expectations:
     """Read a file of expectations. What is wrong with it is in ``errors``, each with its place."""
+    return _load(path, frozenset())
+
+
+def _load(path: Path, within: frozenset[Path]) -> Expectations:
+    """``within``: the files that are like this one."""
     errors: list[CaseError] = []
     entries: dict[str, Expectation] = {}
     invariants: list[KnownInvariant] = []
+    like: Expectations | None = None
     try:
         document = read_file(path)
     except CaseError as error:
@@ -135,19 +150,33 @@ def load_expectations(path: Path) -> Expectations:
     if not isinstance(listed, list):
         return Expectations(errors=(document.error((), CaseError("expectations", found=shown(listed), expected="a list of entries")),))
     for index, data in enumerate(listed):
-        model = InvariantModel if isinstance(data, dict) and "invariant" in data else ExpectationModel
+        model = _model(data)
         try:
             entry = model.model_validate(data)
         except ValidationError as error:
             errors.extend(problems(error, model, document, data, (index,)))
             continue
+        if isinstance(entry, LikeModel):
+            other = path.with_name(f"{entry.like}.yaml")
+            if like is not None or other in within | {path} or not other.is_file():
+                wrong = CaseError("like", found=entry.like, expected="the name of one other file here, that is not like this one itself")
+                errors.append(document.error((index, "like"), wrong))
+                continue
+            like = _load(other, within | {path})
+            errors.extend(like.errors)
+            continue
         line, _ = document.place((index, "case"))
         if isinstance(entry, InvariantModel):
             invariants.append(KnownInvariant(entry.case, document.file, line, entry.invariant))
             continue
-        if (other := entries.get(entry.case)) is not None:
-            twice = CaseError("a case that is there twice", found=entry.case, expected=f"one entry for it, that of line {other.line}")
+        if (first := entries.get(entry.case)) is not None:
+            twice = CaseError("a case that is there twice", found=entry.case, expected=f"one entry for it, that of line {first.line}")
             errors.append(document.error((index, "case"), twice))
             continue
         entries[entry.case] = Expectation(entry.case, document.file, line, entry.verdict, entry.step, entry.reason, entry.source)
-    return Expectations(tuple(entries.values()), tuple(errors), tuple(invariants))
+    return Expectations(tuple(entries.values()), tuple(errors), tuple(invariants), like)
+
+
+def _model(data: object) -> type[ExpectationModel | InvariantModel | LikeModel]:
+    names = data if isinstance(data, dict) else {}
+    return LikeModel if "like" in names else InvariantModel if "invariant" in names else ExpectationModel

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from conformance.case.case import Case
 from conformance.case.steps import (
+    RAW_OPTION,
     Call,
     CallStep,
     EitherStep,
@@ -30,7 +31,7 @@ from conformance.case.steps import (
 )
 from conformance.wire import options
 
-__all__ = ["features"]
+__all__ = ["features", "wanted"]
 
 _OPTIONS: Mapping[int, str] = {
     options.TIMESTAMP: "timestamps",
@@ -39,6 +40,8 @@ _OPTIONS: Mapping[int, str] = {
     options.WSCALE: "window_scaling",
     options.FAST_OPEN: "fast_open",
 }
+_NEGOTIATED = ("timestamps", "sack", "window_scaling")
+"""Settings of what a connection has only if both ends' SYNs offer it."""
 _STEPS: Mapping[type[Step], str] = {
     InjectIcmpStep: "icmp",
     ExpectIcmpStep: "icmp",
@@ -63,6 +66,21 @@ def features(case: Case) -> frozenset[str]:
     if found.intersection(_URGENT) or found >= {_POINTER, "call recv"}:
         found.add("urgent")
     return frozenset(found - {_POINTER})
+
+
+def wanted(case: Case) -> dict[str, object]:
+    """The settings of ``config:`` that the case cannot do without.
+
+    An option that a case switches off makes no difference where the stack never sends a SYN of its own and no segment of the peer has it.
+    """
+    steps = flatten(case.steps)
+    active = any(isinstance(step, CallStep | StartStep) and step.call.function == "connect" for step in steps)
+    injected = [step.segment.options or () for step in steps if isinstance(step, InjectStep)]
+    offered = {_OPTIONS[option.kind] for options in injected for option in options if option.kind in _OPTIONS}
+    # Octets that are written out may be any option.
+    unclear = active or any(option.kind == RAW_OPTION for options in injected for option in options)
+    moot = {name for name in _NEGOTIATED if case.config.get(name) is False and name not in offered and not unclear}
+    return {name: value for name, value in case.config.items() if name not in moot}
 
 
 def _of(step: Step) -> Iterator[str]:

@@ -174,10 +174,10 @@ class Executor:
 
     def broke(self, error: Exception) -> None:
         """The tester made a mistake, or the SUT's program broke: nothing can be said of the SUT."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"the tester broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
-        if isinstance(error, SutFault):
-            reason = str(error)
+        reason = str(error)
+        if not isinstance(error, SutFault):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"the tester broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
         verdict = Verdict.SKIPPED if isinstance(error, SutLacks) else Verdict.ERROR
         self._end(verdict, Failure(self.case.file, 1, self.case.title, reason))
 

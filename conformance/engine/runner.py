@@ -7,13 +7,13 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
 from conformance.case.case import MS, USUAL_TIMEOUT, Case
-from conformance.case.features import features
+from conformance.case.features import features, wanted
 from conformance.case.steps import SilenceStep, flatten
 from conformance.engine.case_run import CaseRun
 from conformance.engine.events import Stalled
@@ -110,7 +110,7 @@ class Runner:
         if (lacking := self._lacking(case)) is not None:
             return lacking
         try:
-            return play_virtual(case, sut.name, sut.virtual_bed(case.config), self._options.seed)
+            return play_virtual(case, sut.name, sut.virtual_bed(self._config(case)), self._options.seed)
         except SutFault as fault:
             return self._without_trace(case, Verdict.ERROR, str(fault))
         except Exception as error:  # what breaks around a case costs this case, and no other
@@ -118,7 +118,7 @@ class Runner:
 
     async def _play_real(self, sut: Sut, order: Sequence[Case]) -> None:
         # All test beds first, side by side: to make one takes this process tens of milliseconds, which would make cases late.
-        await asyncio.gather(*(self._bed(sut, case) for case in {_key(case): case for case in order}.values()))
+        await asyncio.gather(*(self._bed(sut, case) for case in {self._key(case): case for case in order}.values()))
         again = list(order)
         for attempt in range(1, ATTEMPTS + 1):
             again = await self._round(sut, again, max(self._options.jobs // _LESS_COMPANY ** (attempt - 1), 1), attempt)
@@ -188,21 +188,29 @@ class Runner:
             if sum(run.activity for run in self._running) == before:
                 return
 
+    def _config(self, case: Case) -> Mapping[str, object]:
+        """What the stack is to be configured as; of one that may have little, no more is asked for than the case needs."""
+        return case.config if self._sut.features is None else wanted(case)
+
+    def _key(self, case: Case) -> tuple[tuple[str, object], ...]:
+        """Cases of which this is the same share a test bed."""
+        return tuple(sorted(self._config(case).items()))
+
     def _lacking(self, case: Case) -> CaseResult | None:
         """The result of a case that needs what the stack has not got."""
         missing = [need for need in (case.family.value, *case.needs) if need not in self._sut.capabilities]
         if (has := self._sut.features) is not None:
             missing += sorted(features(case) - has)
-        lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(case.config)
+        lack = f"{self._sut.name} lacks {', '.join(missing)}" if missing else self._sut.lacks(self._config(case))
         return None if lack is None else self._without_trace(case, Verdict.SKIPPED, lack)
 
     async def _bed(self, sut: Sut, case: Case) -> Bed | CaseResult:
         """The test bed for a case, made now if there is none with its configuration; or the result, if there can be none."""
         if (lacking := self._lacking(case)) is not None:
             return lacking
-        key = _key(case)
+        key = self._key(case)
         if key not in self._beds:
-            self._beds[key] = asyncio.create_task(asyncio.to_thread(sut.bed, case.config))
+            self._beds[key] = asyncio.create_task(asyncio.to_thread(sut.bed, self._config(case)))
         try:
             return await asyncio.shield(self._beds[key])
         except (SutFault, EnvironmentFault, OSError) as error:
@@ -252,11 +260,6 @@ class Runner:
                 for run in list(self._running):
                     run.tell(Stalled(now, now - due))
                 due = now
-
-
-def _key(case: Case) -> tuple[tuple[str, object], ...]:
-    """Cases of which this is the same share a test bed."""
-    return tuple(sorted(case.config.items()))
 
 
 def _waits(case: Case) -> int:

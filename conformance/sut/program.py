@@ -46,7 +46,7 @@ _BUFFER = 1 << 22
 _READ = 1 << 16
 _MOST_UNREAD = 20_000
 """Messages or frames between two answers, or in a second if none is waited for: more than any case needs, by far."""
-_LARGE = 1 << 12
+_LARGE = 1 << 10
 """Octets that count as one more."""
 _MOST_READS = 16
 """Of standard error at a time: somebody may write there faster than this can read."""
@@ -78,7 +78,8 @@ class AdapterProcess:
         self.name = Path(command[0]).name
         self._numbers = 0
         self._killed = False
-        self._partial = b""
+        self._partial = bytearray()
+        """Of a line that has not ended yet."""
         self._messages: collections.deque[Message] = collections.deque()
         self._frames: collections.deque[tuple[int, bytes]] = collections.deque()
         self._errors: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
@@ -131,6 +132,7 @@ class AdapterProcess:
         self._in, self._out, self._err = (stream.fileno() for stream in (self._process.stdin, self._process.stdout, self._process.stderr))
         for number in (self._in, self._out, self._err):
             os.set_blocking(number, False)
+        self._end = _end_of(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -139,7 +141,8 @@ class AdapterProcess:
 
     def streams(self) -> list[int]:
         """Descriptors that become readable when there is something for :meth:`read`."""
-        return [self._out, self._err, *([self.link.fileno()] if self.link is not None else [])]
+        others = [self._end, *([self.link.fileno()] if self.link is not None else [])]
+        return [self._out, self._err, *(number for number in others if number is not None)]
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
@@ -189,9 +192,10 @@ class AdapterProcess:
                 raise self.ended(method)
 
     def read(self) -> bool:
-        """Take what is there, without waiting. False: standard output has ended, and all that was read is handed over."""
+        """Take what is there, without waiting. False: it has ended, or its standard output has, and all that was read is handed over."""
+        ended = self._process.poll() is not None  # its output need not have: what it has started may hold that
         self._read_errors()
-        alive = self._read_lines()
+        alive = self._read_lines() and not ended
         self._read_frames()  # after the lines: the frames that belong to an answer are there when the answer is
         return alive or self.unread
 
@@ -266,12 +270,14 @@ class AdapterProcess:
                 return True
             if not data:
                 return False
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            if len(self._partial) > _LONGEST_LINE:
-                raise self.fault(f"prints a line of more than {_LONGEST_LINE} octets")
-            for line in lines:
+            rest, *others = data.split(b"\n")
+            self._partial += rest
+            for other in others:
+                line, self._partial = bytes(self._partial), bytearray(other)
                 self._count("messages", len(line))
                 self._take(line)
+            if len(self._partial) > _LONGEST_LINE:
+                raise self.fault(f"prints a line of more than {_LONGEST_LINE} octets")
 
     def _take(self, line: bytes) -> None:
         try:
@@ -350,6 +356,8 @@ class AdapterProcess:
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr, self.link):
             if stream is not None:
                 stream.close()
+        if self._end is not None:
+            os.close(self._end)
 
     def strays(self) -> list[int]:
         """Processes that it has started, and itself, as far as they run; where the system tells."""
@@ -364,6 +372,14 @@ class AdapterProcess:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(_LOOK / 10)
+
+
+def _end_of(pid: int) -> int | None:
+    """A descriptor that becomes readable when a child ends, where there are such."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _processes() -> list[int]:

@@ -51,6 +51,7 @@ STATES = (
 )  # fmt: skip
 _SHOWN = 200
 """Characters of what an adapter said that an error shows."""
+_MOST_VALUES = 3
 _DOMAINS = {Family.IPV4: "AF_INET", Family.IPV6: "AF_INET6"}
 _LINGER = 2
 """Numbers of struct linger: whether it is on, and seconds."""
@@ -105,8 +106,13 @@ class Description:
         if unknown:
             return f"{self.name} has no setting for {', '.join(unknown)}"
         other = [(name, values) for name, values in self.settings.items() if values is not None and name in config]
-        wrong = [f"{name} {' or '.join(map(str, values))} only" for name, values in other if setting_value(config[name]) not in values]
+        wrong = [f"{name} {_some(values)} only" for name, values in other if setting_value(config[name]) not in values]
         return f"{self.name} has {', '.join(wrong)}" if wrong else None
+
+
+def _some(values: tuple[object, ...]) -> str:
+    """``1500 or 1499 or 1498 or …``"""
+    return " or ".join([*map(str, values[:_MOST_VALUES]), *(["…"] if len(values) > _MOST_VALUES else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,22 @@ def test_the_other_entries_still_count(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
     assert len(load_expectations(tmp_path / "x.yaml").errors) == 1
     assert load(tmp_path, "# nothing is known\n") == Expectations()
+
+
+def test_one_stack_is_like_another_but_for_what_its_own_file_says(tmp_path: Path) -> None:
+    load(tmp_path, FILE + "- {invariant: window-shrunk, case: 'a/*', reason: r}\n")
+    own = tmp_path / "uml.yaml"
+    own.write_text("- like: linux\n- {case: 'handshake/*[ipv4]', verdict: pass, reason: an older one does}\n")
+    expectations = load_expectations(own)
+    assert not expectations.errors
+    verdicts = [expectations.lookup(f"handshake/passive-open[{family}]") for family in ("ipv4", "ipv6")]
+    assert [entry.verdict for entry in verdicts if entry] == ["pass", "fail"]
+    assert expectations.knows("window-shrunk", "a/b")
+    assert expectations.unused(["handshake/x[ipv4]"]) == []
+
+
+@pytest.mark.parametrize("name", ["none", "uml", "other", "../linux"])
+def test_no_stack_is_like_itself_or_like_one_that_is_not_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other.yaml").write_text("- like: uml\n")
+    (tmp_path / "uml.yaml").write_text(f"- like: {name}\n")
+    assert len(load_expectations(tmp_path / "uml.yaml").errors) == 1

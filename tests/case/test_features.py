@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.case.features import features
+from conformance.case.features import features, wanted
 
 from .folder import HEAD, Folder
 
@@ -54,3 +54,21 @@ def test_the_urgent_pointer_matters_to_who_receives(folder: Folder) -> None:
 def test_a_preambles_steps_count(folder: Folder) -> None:
     suite = folder.load(HEAD + "given: LISTEN\nsteps:\n  - silence: 1s\n")
     assert features(suite.cases[0]) == {"call socket", "call bind", "call listen"}
+
+
+@pytest.mark.parametrize(
+    ("config", "step", "kept"),
+    [
+        ("timestamps: off", 'inject: "S 0:0(0) win 65535 <mss 1460>"', False),
+        ("timestamps: off", 'inject: "S 0:0(0) win 65535 <mss 1460,TS val 1 ecr 0>"', True),
+        ("timestamps: off", 'inject: "S 0:0(0) win 65535 <raw 080a0000000000000000>"', True),
+        ("timestamps: off", "call: connect(s) = EINPROGRESS", True),
+        ("sack: off", "silence: 1s", False),
+        ("sack: on", "silence: 1s", True),
+        ("syn_cookies: off", "silence: 1s", True),
+    ],
+)
+def test_what_is_switched_off_but_never_offered_makes_no_difference(folder: Folder, config: str, step: str, kept: bool) -> None:
+    suite = folder.load(HEAD + f"config: {{{config}}}\nsteps:\n  - call: s = socket()\n  - {step}\n")
+    assert not suite.errors, [str(error) for error in suite.errors]
+    assert bool(wanted(suite.cases[0])) is kept and suite.cases[0].config
