@@ -189,7 +189,9 @@ def check_expectations(path: Path, expectations: Expectations, suite: Suite, pro
         if (about := expectations.lookup(case.id)) is not None:
             covered.setdefault(id(about), []).append(case)
     for entry in expectations.entries:
-        problem = what_is_wrong(entry, covered.get(id(entry), []), entry in unused)
+        cases = covered.get(id(entry), [])
+        overrides = expectations.like is not None and any(expectations.like.lookup(case.id) for case in cases)
+        problem = what_is_wrong(entry, cases, entry in unused, overrides)
         if problem:
             problems.add(entry.file, entry.line, problem)
     for known in expectations.invariants:
@@ -197,11 +199,11 @@ def check_expectations(path: Path, expectations: Expectations, suite: Suite, pro
             problems.add(known.file, known.line, f"{known.case}: no case run has this id")
 
 
-def what_is_wrong(entry: Expectation, covered: list[Case], unused: bool) -> str | None:
-    """With an entry that covers these cases."""
+def what_is_wrong(entry: Expectation, covered: list[Case], unused: bool, overrides: bool) -> str | None:
+    """With an entry that covers these cases, perhaps in place of that of a stack that this one is like."""
     if unused:
         return f"{entry.case}: no case run has this id, or other entries come before this one for all that do"
-    if entry.verdict == "pass":
+    if entry.verdict == "pass" and not overrides:
         return f"{entry.case}: pass is what is expected without an entry"
     if entry.verdict in FAILING and not entry.source:
         return f"{entry.case}: no source; say where it is documented that the stack does this"

@@ -161,6 +161,7 @@ class Lane:
                 if outgoing:
                     self._left(t, frame)
                 else:
+                    self.process.count("frames", len(frame))
                     self._frame(t, frame)
 
     def _frame(self, t: int, frame: bytes) -> None:

@@ -65,12 +65,12 @@ def in_folder(file: Path) -> Iterator[Manifest]:
         SutFault: the file is not what it should be; the message says what is wrong.
     """
     try:
-        data = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        data = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise SutFault(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     suts = _mapping(file, data, "a mapping with suts:").get("suts")
     build, tools = data.get("build", []), _mapping(file, data.get("tools") or {}, "tools: a mapping of programs to what has them")
-    for name, entry in _mapping(file, suts, "suts: a mapping of names to entries").items():
+    for name, entry in _mapping(file, suts, "suts: a mapping of names to entries", some=True).items():
         given = _mapping(file, entry, f"{name}: a mapping")
         command = _words(file, given.get("command"), f"{name}.command")
         yield Manifest(
@@ -92,8 +92,8 @@ def _program(folder: Path, program: str) -> str:
     return str(folder.resolve() / program) if "/" in program else program
 
 
-def _mapping(file: Path, value: object, what: str) -> dict[Any, Any]:
-    if not isinstance(value, dict):
+def _mapping(file: Path, value: object, what: str, *, some: bool = False) -> dict[Any, Any]:
+    if not isinstance(value, dict) or (some and not value):
         raise SutFault(f"{file}: {what} is expected")
     return value
 

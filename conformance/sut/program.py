@@ -249,7 +249,7 @@ class AdapterProcess:
                 return  # nothing is there; or its end is closed: standard output says so, too
             if not frame:
                 return
-            self._count("frames", len(frame))
+            self.count("frames", len(frame))
             self._frames.append((self._stamp(ancillary), frame))
 
     def _stamp(self, ancillary: Sequence[tuple[int, int, bytes]]) -> int:
@@ -274,7 +274,7 @@ class AdapterProcess:
             self._partial += rest
             for other in others:
                 line, self._partial = bytes(self._partial), bytearray(other)
-                self._count("messages", len(line))
+                self.count("messages", len(line))
                 self._take(line)
             if len(self._partial) > _LONGEST_LINE:
                 raise self.fault(f"prints a line of more than {_LONGEST_LINE} octets")
@@ -289,7 +289,8 @@ class AdapterProcess:
         else:
             self._messages.append(message)
 
-    def _count(self, what: str, size: int) -> None:
+    def count(self, what: str, size: int) -> None:
+        """One more that came. Raises SutFault if that is a flood."""
         self._unread += 1 + size // _LARGE
         if self._unread > _MOST_UNREAD:
             raise self.fault(f"floods: more {what} than any case needs, without an answer")

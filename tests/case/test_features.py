@@ -38,7 +38,7 @@ def of(folder: Folder, *steps: str) -> set[str]:
         ('expect: "S. 0:0(0) ack 1 <mss *,...>"', set()),
         ('expect: "S.E 0:0(0) ack 1"', {"ecn"}),
         ('inject: "PU. 1:11(10) ack 1 urg 5"', set()),
-        ('call: recv(s, 10)', {"call recv"}),
+        ("call: recv(s, 10)", {"call recv"}),
         ('inject: "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>"', set()),
         ('optional: [{expect: ". 1:1(0) ack 1 <sack 11:21>"}]', set()),
     ],

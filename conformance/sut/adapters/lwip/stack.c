@@ -24,6 +24,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND (1000 * MILLISECOND)
 #define NO_END 0xffffffff
+#define TICKS_AN_HOUR (3600 * 1000 / TCP_SLOW_INTERVAL)
 
 /* What is not there is so in Debian's lwipopts.h, or in lwip/opt.h where that says nothing; README.md has the lines. */
 const struct stack_description stack_description = {
@@ -139,6 +140,7 @@ bool stack_begin(const struct interface *interface, uint32_t seed) {
     port_watch = states_watch;
     srand(seed); /* LWIP_RAND() */
     lwip_init();
+    tcp_ticks = TICKS_AN_HOUR + seed % TICKS_AN_HOUR; /* up for a while: 0 stands for "no round trip is measured", and adds nothing to an ISN */
     netif_add(&ethernet, NULL, NULL, NULL, &kept, set_up, ethernet_input);
     netif_set_default(&ethernet);
     netif_create_ip6_linklocal_address(&ethernet, 1);
