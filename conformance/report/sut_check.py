@@ -49,7 +49,7 @@ def check_adapter(
     if suite is not None:
         from conformance.case.loader import load_suite
 
-        printer.costs(costs(load_suite(suite).cases, introduction.description))
+        printer.costs(costs(load_suite(suite).cases, introduction.description))  # what is wrong with a case is not said here
     return printer.sum()
 
 
@@ -95,6 +95,8 @@ class _Printer:
 
     def costs(self, found: Costs) -> None:
         """All of it with ``verbose``."""
+        if not found.lacking:
+            return
         shown = found.lacking if self._verbose else found.lacking[:_MOST_LACKING]
         self.line(
             f"\n{found.played} of the suite's {found.cases} case runs can be played; what the others ask for, and the stack has not:",

@@ -285,7 +285,8 @@ class AdapterProcess:
         except ProtocolFault as fault:
             raise self.fault(str(fault)) from None
         if message.method == "log":
-            self._errors.append(str(message.params.get("text"))[:_KEPT_LENGTH])
+            text = message.params.get("text")
+            self._errors.extend([text[:_KEPT_LENGTH]] if isinstance(text, str) else [])
         else:
             self._messages.append(message)
 

@@ -15,7 +15,7 @@ from conformance.sut.registry import SUTS
 
 from .program import CASES, FAILS, Folder, conformance, here
 
-_COMMANDS = ("run", "list", "show", "coverage", "suts", "schema", "path", "doctor", "check")
+_COMMANDS = ("run", "list", "show", "coverage", "suts", "schema", "path", "doctor", "check", "sut-check")
 
 
 def test_help_names_all_commands_and_statuses() -> None:

@@ -190,7 +190,7 @@ class Adapter:
                     self.handle(json.loads(line))
 
 
-DESCRIPTION = {
+DESCRIPTION: dict[str, object] = {
     "protocol": 1, "name": "misbehaving", "version": "1", "clocks": ["virtual", "real"],
     "capabilities": ["ipv4", "states", "transitions", "blocking"],
     "calls": ["socket", "bind", "listen", "accept"], "options": [], "flags": [], "settings": {},
@@ -352,5 +352,6 @@ MODES: dict[str, tuple[str, Callable[[Adapter], bool | None]]] = {
 
 
 if __name__ == "__main__":
+    DESCRIPTION["shared"] = "shared" in sys.argv[3:]
     with contextlib.suppress(BrokenPipeError):
         Adapter(sys.argv[1], Path(sys.argv[2])).serve()

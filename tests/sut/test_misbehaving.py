@@ -258,6 +258,30 @@ def test_many_cases_wait_for_no_adapter_that_never_comes(tmp_path: Path, case: C
     assert reasons == ["the adapter sh ended with status 1 (initialize)"] * 7 + ["the adapter sh ended with status 3 (listen)"]
 
 
+def test_one_that_serves_many_cases_costs_them_all(tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = manifest(tmp_path, "exits-in-a-call", "real")
+    made = replace(made, command=(*made.command, "shared"))
+    monkeypatch.setattr(external_real, "_MOST_SHARED", 1)
+    rounds: list[list[CaseResult]] = []
+    sut = ExternalReal(made)
+
+    async def run() -> None:
+        for at_once in (1, 5, 1):
+            rounds.append([])
+            await Runner(sut, RunnerOptions(), rounds[-1].append).run([case] * at_once)
+            (tmp_path / "marker").touch()
+
+    try:
+        asyncio.run(asyncio.wait_for(run(), 100))
+    finally:
+        sut.close()
+    (before,), during, _ = rounds
+    assert judged(before), reason(before)
+    assert len(during) == 5
+    costs = [result for result in during if result.verdict is Verdict.ERROR]
+    assert costs and all("ended with status 3 (" in reason(result) for result in costs), [reason(result) for result in during]
+
+
 @pytest.mark.parametrize("link", ["socket", pytest.param("tap", marks=namespaces)])
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_one_that_does_not_end_is_ended(tmp_path: Path, case: Case, clock: str, link: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.case.case import Case
-from conformance.case.features import features
+from conformance.case.features import features, wanted
 from conformance.sut.protocol import CAPABILITIES, Description
 
 __all__ = ["Costs", "costs"]
@@ -40,6 +40,6 @@ def costs(cases: Sequence[Case], description: Description) -> Costs:
 def _lacking(case: Case, description: Description) -> Iterator[str]:
     for name in {case.family.value, *case.needs, *features(case)} - description.features:
         yield f"capability {name}" if name in CAPABILITIES else name
-    for name, value in case.config.items():
+    for name, value in wanted(case).items():
         if description.lacks({name: value}) is not None:
             yield f"setting {name}" if name not in description.settings else f"other values of {name}"

@@ -115,6 +115,8 @@ class Desk:
             assert isinstance(mtu, int)
             self.result("configure", clock=self.clock, interface=interface(mtu), settings=wanted)
             self._configured = wanted
+        if self.clock == "virtual":  # in real time what waits may return just before it
+            self._waiting.clear()
         self.result("reset", seed=seed)
         self.now = 0
         for kept in (self.segments, self.moves, self.answers, self._waiting, self._replies):

@@ -76,7 +76,7 @@ def quiet(desk: Desk, family: Family) -> None:
 
 
 def every_next(desk: Desk, _: Family) -> None:
-    """Made last: what the results of all the others had."""
+    """What the results of all the checks before had."""
     if desk.without_next:
         raise Lack("`next` in every result since the first reset", f"none from {', '.join(sorted(desk.without_next))}")
 
@@ -84,9 +84,9 @@ def every_next(desk: Desk, _: Family) -> None:
 _ACCEPT = ("call socket", "call bind", "call listen", "call accept")
 _CONNECT = ("call socket", "call connect")
 TIMING = (
+    Check("every result has `next`", every_next, (), ("virtual",), families=False),
     Check("a lost SYN is sent again", lost_syn, _CONNECT),
     Check("lost data are sent again", lost_data, (*_ACCEPT, "call send")),
     Check("`next` is never too late", next_in_time, _CONNECT, ("virtual",), families=False),
     Check("time can go by with nothing to do", quiet, _ACCEPT, ("virtual",), families=False),
-    Check("every result has `next`", every_next, (), ("virtual",), families=False),
 )

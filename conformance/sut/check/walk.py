@@ -91,10 +91,19 @@ def _unknown(result: Mapping[str, object]) -> tuple[str, ...]:
 
 def walk(manifest: Manifest, introduction: Introduction, clocks: Sequence[str]) -> Iterator[Section | Finding]:
     """All checks, over each link that can be had and on each clock that the adapter has."""
+    if manifest.file.suffix in (".yaml", ".yml"):
+        yield Finding(f"{manifest.file.name} names a clock and a link that there are", _misnamed(manifest, introduction))
     for link, trouble in introduction.links.items():
         for clock in (clock for clock in introduction.description.clocks if clock in clocks and not trouble):
             yield Section(link, clock)
             yield from _Round(manifest, link, clock, introduction.description).findings()
+
+
+def _misnamed(manifest: Manifest, introduction: Introduction) -> str:
+    wrong = [] if manifest.clock in introduction.description.clocks else [f"clock: {manifest.clock}, which the adapter has not"]
+    if trouble := introduction.links.get(manifest.link):
+        wrong.append(f"link: {manifest.link}, over which it cannot be had ({trouble})")
+    return "; ".join(wrong)
 
 
 class _Round:
