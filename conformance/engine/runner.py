@@ -58,11 +58,15 @@ class Runner:
         self._sut, self._options, self._done, self._begun = sut, options, done, begun
         self._beds: dict[tuple[tuple[str, object], ...], asyncio.Task[Bed]] = {}
         self._running: set[CaseRun] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Of cases that wait for room on their bed."""
         self._stopping = False
 
     def stop(self) -> None:
         """Begin no more cases and end those that run, without a result; may be called twice."""
         self._stopping = True
+        for task in self._waiting:
+            task.cancel()
         for run in self._running:
             if not run.finished.done():
                 run.finished.set_result(None)
@@ -155,14 +159,23 @@ class Runner:
 
         async def attempt_in_room(case: Case, bed: RoomyBed) -> None:
             """Whoever waits for room keeps no place from the others."""
+            waiting = asyncio.current_task()
+            assert waiting is not None
+            self._waiting.add(waiting)
             try:
                 async with bed.room():
+                    self._waiting.discard(waiting)
                     if not self._stopping:
                         await places.acquire()
                         await self._quiet()
                         await attempt_one(case, bed)
             except SutFault as fault:
                 self._done(self._without_trace(case, Verdict.ERROR, str(fault)))
+            except asyncio.CancelledError:
+                if not self._stopping:
+                    raise
+            finally:
+                self._waiting.discard(waiting)
 
         for case in cases:
             bed = await self._bed(sut, case)

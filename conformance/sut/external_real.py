@@ -26,7 +26,7 @@ from conformance.wire.segment import Family
 
 __all__ = ["ExternalReal", "ExternalRealBed", "ExternalRealSite"]
 
-_MOST_LANES, _MOST_SHARED = 16, 2
+_MOST_LANES, _MOST_SHARED = 16, 8
 """Processes at once: small ones that serve one case each, and those that serve many."""
 _MOST_CASES = 48
 """Cases at once on a shared one."""
