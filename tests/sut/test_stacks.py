@@ -28,6 +28,7 @@ def test_the_suite_on_a_third_party_stack(name: str, tmp_path: Path) -> None:
     assert done.returncode in (0, 1), done.stdout + done.stderr
     results = read_results(file)
     assert results.summary is not None and len(results.cases) > 5000
-    assert [(case.id, case.failure) for case in results.cases if case.verdict is Verdict.ERROR] == [], "the adapter or the tester broke"
+    broken = [(case.id, case.failure) for case in results.cases if case.verdict is Verdict.ERROR and not case.expected]
+    assert broken == [], "the adapter or the tester broke, and not where the stack is known to end"
     assert [case.id for case in results.cases if case.verdict is Verdict.PASS and not case.expected] == [], "expected to fail, and passes"
     assert sum(case.verdict is Verdict.PASS for case in results.cases) > 1500
