@@ -157,7 +157,7 @@ def test_a_broken_preamble_is_an_error_of_those_who_ask_for_it(pytester: pytest.
 def test_an_unknown_stack_is_a_usage_error(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--conformance-sut", "minix")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*no stack under test 'minix': linux*"])
+    result.stderr.fnmatch_lines(["*there is no SUT 'minix': linux*"])
 
 
 # Outcomes -------------------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_a_case_that_fails_on_the_control_too_is_no_proof(suite: Folder) -> None
         (["topic/passes"], "its verdict is pass (and so do 1 more); only"),
         (["topic/nothing[ipv4]"], "there is no file and no case 'topic/nothing[ipv4]'; `conformance list` shows the cases"),
         (["topic/fails[ipv5]"], "there is no case 'topic/fails[ipv5]'; of this name there are topic/fails[ipv4], topic/fails[ipv6]"),
-        (["topic/fails", "--control", "windows"], "there is no SUT 'windows' to be the control: linux, reference, none"),
+        (["topic/fails", "--control", "windows"], "the control: there is no SUT 'windows': linux, reference, "),
         (["topic/fails", "-o", "no/such/folder/x"], "-o no/such/folder/x cannot be written: there is no folder"),
         (["topic/broken"], "topic/broken.yaml:3:5: a step"),
         (["topic/needs[ipv4]"], "its verdict is skipped: reference lacks wings"),
@@ -111,7 +111,7 @@ def test_what_makes_no_sense(suite: Folder, arguments: list[str], said: str) -> 
 
 def test_a_stack_that_there_is_not(suite: Folder) -> None:
     done = here("shrink", "topic/fails", "--cases", suite, "--sut", "windows")
-    assert (done.status, done.err) == (2, "conformance: there is no SUT 'windows': linux, reference\n")
+    assert done.status == 2 and done.err.startswith("conformance: there is no SUT 'windows': linux, reference, ")
 
 
 def test_it_ends_after_so_many_runs(late: Folder) -> None:
