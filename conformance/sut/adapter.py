@@ -1,23 +1,18 @@
-"""An adapter that was started and asked what it is: how it is configured, and where its cases take place."""
+"""An adapter that was started and asked what it is, and how it is configured."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from conformance.link.addressing import ADDRESSING, HOSTS, IPV6_MTU, PEER_MAC, SUT_MAC
-from conformance.sut.base import Places
+from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.sut.manifest import Manifest
 from conformance.sut.program import AdapterProcess
 from conformance.sut.protocol import VERSION, ProtocolFault, describe, setting_value
 from conformance.wire.segment import Family
 
-__all__ = ["PORTS", "Adapter", "interface", "own_places"]
+__all__ = ["Adapter", "interface"]
 
-PORTS = {"port": 5000, "port2": 5001, "port3": 5002, "peer_port": 40000, "peer_port2": 40001}
-"""Of a case that has a stack of its own. Those to bind are below the range from which stacks choose by themselves."""
 _MTU = 1500
 
 
@@ -68,10 +63,3 @@ def interface(mtu: int) -> dict[str, Any]:
         "addresses": [{"address": net.sut, "prefix": net.prefix} for net in nets],
         "gateways": [{"address": net.gateway, "mac": PEER_MAC.hex(":"), "to": net.peers} for net in nets],
     }
-
-
-@cache
-def own_places(family: Family) -> Places:
-    """Addresses and ports of a case that has a stack of its own: always the same."""
-    peers = ipaddress.ip_network(next(net.peers for net in ADDRESSING if net.family is family))
-    return Places(family, SUT_MAC, PEER_MAC, {**HOSTS[family], "peer": peers[1].packed, "peer2": peers[2].packed}, PORTS)

@@ -13,9 +13,10 @@ from random import Random
 
 from conformance.link.gateway import answer, destination
 from conformance.result import SutFacts
-from conformance.sut.adapter import Adapter, own_places
+from conformance.sut.adapter import Adapter
 from conformance.sut.base import Argument, Places, SiteEvents, SutFault, SutLacks, Transition
 from conformance.sut.manifest import Manifest
+from conformance.sut.places import own_places
 from conformance.sut.protocol import (
     NOT_THERE,
     Message,
@@ -189,11 +190,15 @@ class ExternalSite:
         self._taken(function, message)
         result = outcome(function, params, message.result)
         if result.error == NOT_THERE:
-            raise SutLacks(lacking(function, params))
+            self._tell(lambda: self._lacks(function, params))  # not here: another request may be waiting for its answer
+            return
         if function == "socket" and isinstance(result.value, int):
             self._domains[result.value] = str(params["domain"])
         t = self._told
         self._tell(lambda: self._events.returned(number, t, result))
+
+    def _lacks(self, function: str, params: Mapping[str, object]) -> None:
+        raise SutLacks(lacking(function, params))
 
     def _tell(self, what: Callable[[], None]) -> None:
         self._happened.append(what)

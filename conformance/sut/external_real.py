@@ -15,11 +15,10 @@ from typing import Any
 
 from conformance.link.errors import EnvironmentFault
 from conformance.result import SutFacts
-from conformance.sut.adapter import own_places
 from conformance.sut.base import Argument, SiteEvents, SutFault, SutLacks, Transition
 from conformance.sut.lane import Lane
 from conformance.sut.manifest import Manifest
-from conformance.sut.places import SharedPlaces
+from conformance.sut.places import SharedPlaces, own_places
 from conformance.sut.protocol import NOT_THERE, Message, ProtocolFault, connection_params, figures, lacking, outcome, parameters, state_name
 from conformance.trace import Endpoints
 from conformance.wire.segment import Family
@@ -53,6 +52,8 @@ class ExternalReal:
         self.capabilities, self.features = self.description.capabilities, self.description.features
         self.places = SharedPlaces() if self.description.shared else None
         self._lanes = [first]
+        self._started: list[Lane] = []
+        """By a thread, and not looked at yet."""
         self._starting = 0
         self._change = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,8 +69,8 @@ class ExternalReal:
 
     async def lane(self, config: Mapping[str, object]) -> Lane:
         """A process that has room for a case, configured so and as new; it must be given back. Raises SutFault."""
-        self._adopt()
         while True:
+            self._adopt()
             self._lanes = [lane for lane in self._lanes if lane.fault is None]
             if (lane := self._fitting(config)) is not None:
                 break
@@ -93,6 +94,10 @@ class ExternalReal:
             self._loop, self._change = loop, asyncio.Event()
             for lane in self._lanes:
                 lane.listen()
+        while self._started:
+            lane = self._started.pop()
+            lane.listen()
+            self._lanes.append(lane)
 
     def _fitting(self, config: Mapping[str, object]) -> Lane | None:
         if self.description.shared:
@@ -105,12 +110,14 @@ class ExternalReal:
     async def _start(self) -> None:
         self._starting += 1
         try:
-            lane = await asyncio.to_thread(Lane, self._manifest)
+            await asyncio.to_thread(self._start_lane)
         finally:
             self._starting -= 1
             self._change.set()  # whoever waits for room tries again, also where there is none
-        lane.listen()
-        self._lanes.append(lane)
+
+    def _start_lane(self) -> None:
+        """In a thread, which ends what it does though nobody may wait for it any more."""
+        self._started.append(Lane(self._manifest))
 
     async def _prepare(self, lane: Lane, config: Mapping[str, object]) -> None:
         if lane.config == config and self.description.shared:
@@ -129,7 +136,7 @@ class ExternalReal:
     def close(self) -> None:
         if self.places is not None:
             self.places.close()
-        lanes, self._lanes = self._lanes, []
+        lanes, self._lanes, self._started = [*self._lanes, *self._started], [], []
         if lanes:
             with ThreadPoolExecutor(len(lanes)) as pool:  # each may take its time to end
                 list(pool.map(Lane.close, lanes))

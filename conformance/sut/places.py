@@ -1,22 +1,33 @@
-"""Where the case runs of a stack that serves many at once take place: peers and ports that no other has."""
+"""Where case runs take place: always the same for one that has a stack of its own, peers and ports that no other has where they share one."""
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import secrets
+from functools import cache
 
-from conformance.link.addressing import HOSTS, PEER_MAC, SUT_MAC
+from conformance.link.addressing import ADDRESSING, HOSTS, PEER_MAC, SUT_MAC
 from conformance.sut.base import Places
 from conformance.sut.peers import Peers
 from conformance.wire.segment import Family
 
-__all__ = ["SharedPlaces"]
+__all__ = ["SharedPlaces", "own_places"]
 
 _PORTS = (1024, 32000)
 """Ports for cases to bind, below the range from which stacks choose by themselves."""
 _PORTS_A_CASE = 3
+_OWN_PORTS = {"port": 5000, "port2": 5001, "port3": 5002, "peer_port": 40000, "peer_port2": 40001}
+"""Of a case that has a stack of its own; those to bind are below that range, too."""
 _PEER_PORTS = 20000
 """Linux's tracepoint sees runs in other containers too, which may have the same peers: that each begins elsewhere tells them apart."""
+
+
+@cache
+def own_places(family: Family) -> Places:
+    """Addresses and ports of a case that has a stack of its own: always the same."""
+    peers = ipaddress.ip_network(next(net.peers for net in ADDRESSING if net.family is family))
+    return Places(family, SUT_MAC, PEER_MAC, {**HOSTS[family], "peer": peers[1].packed, "peer2": peers[2].packed}, _OWN_PORTS)
 
 
 class SharedPlaces:

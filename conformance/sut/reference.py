@@ -12,11 +12,12 @@ from dataclasses import fields
 from random import Random
 
 from conformance import __version__
-from conformance.link.addressing import ADDRESSING, HOSTS, IPV6_MTU, PEER_MAC, SUT_MAC
+from conformance.link.addressing import ADDRESSING, IPV6_MTU, PEER_MAC, SUT_MAC
 from conformance.result import SutFacts
 from conformance.stack.net import Net
 from conformance.stack.sysctl import Sysctl
-from conformance.sut.base import Places, SiteEvents, SutFault
+from conformance.sut.base import SiteEvents, SutFault
+from conformance.sut.places import own_places
 from conformance.sut.reference_agent import ReferenceAgent
 from conformance.sut.reference_calls import StackAtWork
 from conformance.trace import Endpoints
@@ -25,22 +26,12 @@ from conformance.wire.segment import Family
 __all__ = ["Reference", "ReferenceBed", "ReferenceSite"]
 
 _MTU = 1500
-_PORTS = {"port": 5000, "port2": 5001, "port3": 5002, "peer_port": 40000, "peer_port2": 40001}
-"""Those to bind are below the range from which the stack chooses by itself."""
 _ONLY: Mapping[str, object] = {"congestion_control": "reno", "tlp": False, "rack": False, "mtu_probing": False, "autocork": False}
 """Settings of which it has one value."""
 _MOST_RUNS = 1_000_000
 """Timers, calls, frames and deferred work of one case: more than any needs, by far."""
 _MOST_FRAMES = 20_000
 """Frames that the stack sends at once: more than the executor takes of a whole case."""
-
-
-def _places(family: Family) -> Places:
-    peers = ipaddress.ip_network(next(net.peers for net in ADDRESSING if net.family is family))
-    return Places(family, SUT_MAC, PEER_MAC, {**HOSTS[family], "peer": peers[1].packed, "peer2": peers[2].packed}, _PORTS)
-
-
-_PLACES = {family: _places(family) for family in Family}
 _NETS = [
     (
         net.family,
@@ -107,7 +98,7 @@ class ReferenceSite:
     states_from = "stack"
 
     def __init__(self, bed: ReferenceBed, family: Family, events: SiteEvents, rng: Random, now: int) -> None:
-        self.places = _PLACES[family]
+        self.places = own_places(family)
         self._events = events
         self._happened: deque[Callable[[], None]] = deque()
         """To be told by :meth:`pump`, so that what the tester does about it does not happen in the middle of the stack."""

@@ -15,11 +15,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from conformance.link.gateway import answer, destination
-from conformance.sut.adapter import interface, own_places
+from conformance.sut.adapter import interface
 from conformance.sut.base import Outcome
 from conformance.sut.check.finding import Lack
 from conformance.sut.check.heard import HeardProcess, told
 from conformance.sut.manifest import Manifest
+from conformance.sut.places import own_places
 from conformance.sut.protocol import VERSION, Description, Message, Moved, ProtocolFault, describe, moved, outcome, state_name
 from conformance.wire.read import read_frame
 from conformance.wire.segment import Family, Segment

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.sut.adapter import own_places
 from conformance.sut.base import Host, Outcome
 from conformance.sut.check.desk import Desk, When, shown
 from conformance.sut.check.finding import Check, Lack
 from conformance.sut.check.peer import DATA, DOMAINS, PORT, Opened, accepted, connecting, fill
+from conformance.sut.places import own_places
 from conformance.wire.segment import ACK, FIN, RST, Family
 
 __all__ = ["EXCHANGE", "QUESTIONS"]

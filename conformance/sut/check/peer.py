@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conformance.sut.adapter import own_places
 from conformance.sut.base import Host
 from conformance.sut.check.desk import Desk, When, shown
 from conformance.sut.check.finding import Lack
+from conformance.sut.places import own_places
 from conformance.wire.options import encode, mss_option
 from conformance.wire.segment import ACK, FIN, PSH, RST, SYN, Family, Segment
 from conformance.wire.seq import relative
