@@ -1,4 +1,4 @@
-"""Where case runs take place: always the same for one that has a stack of its own, peers and ports that no other has where they share one."""
+"""Where case runs take place: always the same for one that has a stack of its own, else peers and ports that no other has."""
 
 from __future__ import annotations
 
