@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -172,10 +173,9 @@ def _report(request: Request, parts: Sequence[_Part], seconds: float, interrupte
             sys.stdout.write(text)
         else:
             Path(request.json).write_text(text)
-    matrix.show(sys.stderr if request.json == "-" else sys.stdout, seconds, _again(request))
+    matrix.show(sys.stderr if request.json == "-" else sys.stdout, seconds, _again(request), interrupted)
 
 
 def _again(request: Request) -> str:
     """How to see one stack's failures."""
-    keyword = f" -k '{request.keyword}'" if request.keyword else ""
-    return f"conformance run --sut NAME{keyword}"
+    return shlex.join(["conformance", "run", "--sut", "NAME", *(["-k", request.keyword] if request.keyword else [])])

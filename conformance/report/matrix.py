@@ -98,7 +98,7 @@ class Matrix:
         table.add_row("skipped", *(Text(str(self.totals[sut].skipped) if self.totals[sut].skipped else "·", "dim") for sut in self.suts))
         return table
 
-    def show(self, stream: TextIO, seconds: float, again: str) -> None:
+    def show(self, stream: TextIO, seconds: float, again: str, interrupted: bool = False) -> None:
         """The table, what its signs mean, the versions, and what became of stacks that are not in it."""
         console = rich_console(stream, None)
         if self.suts:
@@ -111,7 +111,7 @@ class Matrix:
             console.print(Text(f"{printable(sut)} did not run: {printable(reason)}", "bold red"))
         runs = sum(cell.passed + cell.failed + cell.not_judged + cell.skipped for cell in self.totals.values())
         played = f"{counted(runs, 'case run', 'case runs')} on {counted(len(self.suts), 'stack', 'stacks')} in {seconds:.0f} s"
-        console.print(Text(f"{played}; {again} shows why", "bold"))
+        console.print(Text(f"{'interrupted after ' if interrupted else ''}{played}; {again} shows why", "bold"))
 
 
 def merge(results: Collection[Results], arguments: Sequence[str], seconds: float, interrupted: bool) -> Iterator[dict[str, Any]]:
