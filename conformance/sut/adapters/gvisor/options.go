@@ -131,16 +131,25 @@ func flag(set func(*tcpip.SocketOptions, bool), get func(*tcpip.SocketOptions) b
 	}
 }
 
+// readFitting reads a number that fits, as the option takes it.
+func readFitting(raw json.RawMessage, fits check) (int, tcpip.Error) {
+	value, err := readInt(raw)
+	if err != nil {
+		return 0, err
+	}
+	value, ok := fits(value)
+	if !ok {
+		return 0, &tcpip.ErrInvalidOptionValue{}
+	}
+	return value, nil
+}
+
 func whole(name tcpip.SockOptInt, fits check) option {
 	return option{
 		func(s *socket, raw json.RawMessage) tcpip.Error {
-			value, err := readInt(raw)
+			value, err := readFitting(raw, fits)
 			if err != nil {
 				return err
-			}
-			value, ok := fits(value)
-			if !ok {
-				return &tcpip.ErrInvalidOptionValue{}
 			}
 			return s.endpoint.SetSockOptInt(name, value)
 		},
@@ -171,13 +180,9 @@ func duration[T ~int64, P interface {
 }](unit time.Duration, fits check) option {
 	return option{
 		func(s *socket, raw json.RawMessage) tcpip.Error {
-			value, err := readInt(raw)
+			value, err := readFitting(raw, fits)
 			if err != nil {
 				return err
-			}
-			value, ok := fits(value)
-			if !ok {
-				return &tcpip.ErrInvalidOptionValue{}
 			}
 			wanted := T(int64(value) * int64(unit))
 			return s.endpoint.SetSockOpt(P(&wanted))
