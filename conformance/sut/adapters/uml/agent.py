@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.case.settings import SETTINGS, Switch
 from conformance.case.vocabulary import MESSAGE_FLAGS, SOCKET_OPTIONS
-from conformance.sut.adapters.uml.interface import Network
+from conformance.sut.adapters.uml.interface import Network, backlog_done
 from conformance.sut.adapters.uml.states import Move, SocketStates
 from conformance.sut.base import Outcome, Transition
 from conformance.sut.linux_agent import LinuxAgent
@@ -120,6 +120,7 @@ class Linux(Adapter):
 
     def perform(self, call: Call, arguments: Mapping[str, Any]) -> Result:
         agent = self._there
+        backlog_done()  # frames first
         self._number += 1
         if call.socket is not None:
             if call.socket not in self._sockets:
@@ -132,6 +133,7 @@ class Linux(Adapter):
         return LATER
 
     def state(self, socket: int | None, local: End | None, remote: End | None) -> str:
+        backlog_done()
         if local is not None and remote is None:
             remote = ("::" if ":" in local[0] else "0.0.0.0", 0)
         descriptor = None if socket is None else self._sockets.get(socket, _CLOSED)
@@ -139,6 +141,7 @@ class Linux(Adapter):
         return str(self._answered)
 
     def info(self, socket: int) -> Mapping[str, int]:
+        backlog_done()
         self._there.info(0, self._sockets.get(socket, _CLOSED))
         found: Mapping[str, int] = self._answered
         if not found:
@@ -149,6 +152,7 @@ class Linux(Adapter):
         self._there.forget([self._sockets.pop(handle) for handle in sockets if handle in self._sockets], connections)
 
     def settle(self) -> None:
+        backlog_done()  # frames before answers
         for move in self.states.read():
             local, remote = (address_text(move.local), move.local_port), (address_text(move.remote), move.remote_port)
             self.state_changed(local, remote if move.remote_port else None, move.old, self._what_became(move, local, remote))

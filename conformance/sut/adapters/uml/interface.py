@@ -12,7 +12,7 @@ from conformance.link.offloads import offloads_off
 from conformance.sut.sdk import Interface
 from conformance.sut.sdk.agents import packed
 
-__all__ = ["MTU", "Network", "device_up"]
+__all__ = ["MTU", "Network", "backlog_done", "device_up"]
 
 _WIRE, _NAME = "wire", "sut"
 """The end of a pair that is joined to the device that carries frames out of the guest, and the other, which is the stack's."""
@@ -30,6 +30,9 @@ _QUIET = {
 """Nothing is sent that no case asks for, and no address has to wait."""
 _PATIENCE = 5.0
 """Seconds that the kernel's work queue may take."""
+_SOFTNET = Path("/proc/net/softnet_stat")
+_BACKLOG = 11
+"""Its column of what waits (net/core/net-procfs.c, softnet_seq_show())."""
 _RTF_LOCAL = 0x80000000
 """include/uapi/linux/ipv6_route.h."""
 
@@ -39,6 +42,16 @@ def device_up(device: str) -> None:
     for where in ("default", device):
         Path(f"/proc/sys/net/ipv6/conf/{where}/disable_ipv6").write_text("1")
     _run("ip", f"link set {device} mtu {MTU} up")
+
+
+def backlog_done() -> None:
+    """Wait until every frame that was sent on the pair has come out at its other end.
+
+    The kernel does that before the call that sends it returns, but not while ksoftirqd has something to do: then it leaves it to that.
+    """
+    end = time.monotonic() + _PATIENCE
+    while any(int(line.split()[_BACKLOG], 16) for line in _SOFTNET.read_text().splitlines()) and time.monotonic() < end:
+        os.sched_yield()
 
 
 class Network:
