@@ -75,10 +75,11 @@ def wanted(case: Case) -> dict[str, object]:
     """
     steps = flatten(case.steps)
     active = any(isinstance(step, CallStep | StartStep) and step.call.function == "connect" for step in steps)
-    injected = [step.segment.options or () for step in steps if isinstance(step, InjectStep)]
+    sent = [step for step in steps if isinstance(step, InjectStep)]
+    injected = [step.segment.options or () for step in sent]
     offered = {_OPTIONS[option.kind] for options in injected for option in options if option.kind in _OPTIONS}
     # Octets that are written out may be any option.
-    unclear = active or any(option.kind == RAW_OPTION for options in injected for option in options)
+    unclear = active or any("raw" in step.fields for step in sent) or any(one.kind == RAW_OPTION for options in injected for one in options)
     moot = {name for name in _NEGOTIATED if case.config.get(name) is False and name not in offered and not unclear}
     return {name: value for name, value in case.config.items() if name not in moot}
 

@@ -62,6 +62,7 @@ def test_a_preambles_steps_count(folder: Folder) -> None:
         ("timestamps: off", 'inject: "S 0:0(0) win 65535 <mss 1460>"', False),
         ("timestamps: off", 'inject: "S 0:0(0) win 65535 <mss 1460,TS val 1 ecr 0>"', True),
         ("timestamps: off", 'inject: "S 0:0(0) win 65535 <raw 080a0000000000000000>"', True),
+        ("timestamps: off", '{inject: "S 0:0(0) win 65535", with: {raw: {tcp+20: 080a}}}', True),
         ("timestamps: off", "call: connect(s) = EINPROGRESS", True),
         ("sack: off", "silence: 1s", False),
         ("sack: on", "silence: 1s", True),
