@@ -102,10 +102,11 @@ class _Printer:
             f"\n{found.played} of the suite's {found.cases} case runs can be played; what the others ask for, and the stack has not:",
             "bold",
         )
-        table = Table("", "case runs", "for it alone", box=None, padding=(0, 2, 0, 0))
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("", "case runs", "for it alone"):
+            table.add_column(title, no_wrap=True)
         for name, count, alone in shown:
-            meaning = CAPABILITIES.get(name.removeprefix("capability "), "")
-            table.add_row(f"  {name}", str(count), str(alone), meaning and f"the stack {meaning}")
+            table.add_row(f"  {name}", str(count), str(alone))
         self._console.print(table)
         if len(found.lacking) > len(shown):
             self.line(f"  and {len(found.lacking) - len(shown)} more, each for fewer")
