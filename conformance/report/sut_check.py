@@ -105,8 +105,10 @@ class _Printer:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for title in ("", "case runs", "for it alone"):
             table.add_column(title, no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
         for name, count, alone in shown:
-            table.add_row(f"  {name}", str(count), str(alone))
+            meaning = CAPABILITIES.get(name.removeprefix("capability "), "")
+            table.add_row(f"  {name}", str(count), str(alone), meaning and f"the stack {meaning}")
         self._console.print(table)
         if len(found.lacking) > len(shown):
             self.line(f"  and {len(found.lacking) - len(shown)} more, each for fewer")
