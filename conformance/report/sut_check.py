@@ -103,8 +103,9 @@ class _Printer:
             "bold",
         )
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("", "case runs", "for it alone"):
-            table.add_column(title, no_wrap=True)
+        longest = max(len(name) for name, _, _ in shown) + 2
+        for title, width in (("", longest), ("case runs", 0), ("for it alone", 0)):
+            table.add_column(title, no_wrap=True, min_width=max(width, len(title)))
         table.add_column(no_wrap=True, overflow="ellipsis")
         for name, count, alone in shown:
             meaning = CAPABILITIES.get(name.removeprefix("capability "), "")
