@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from conformance.sut.base import SutFault
@@ -102,15 +101,11 @@ class _Printer:
             f"\n{found.played} of the suite's {found.cases} case runs can be played; what the others ask for, and the stack has not:",
             "bold",
         )
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        longest = max(len(name) for name, _, _ in shown) + 2
-        for title, width in (("", longest), ("case runs", 0), ("for it alone", 0)):
-            table.add_column(title, no_wrap=True, min_width=max(width, len(title)))
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        longest = max(len(name) for name, _, _ in shown)
+        self.line(f"  {'':{longest}}  case runs  for it alone", "dim")
         for name, count, alone in shown:
             meaning = CAPABILITIES.get(name.removeprefix("capability "), "")
-            table.add_row(f"  {name}", str(count), str(alone), meaning and f"the stack {meaning}")
-        self._console.print(table)
+            self.line(f"  {name:{longest}}  {count:9}  {alone:12}  {meaning and f'the stack {meaning}'}".rstrip())
         if len(found.lacking) > len(shown):
             self.line(f"  and {len(found.lacking) - len(shown)} more, each for fewer")
 
